@@ -1,0 +1,37 @@
+//! Labels and annotations that the operator writes or reads, spelled once.
+
+/// Value of `app.kubernetes.io/managed-by` on every child, and the name of the main field manager.
+pub const OPERATOR: &str = "microservice-operator";
+
+pub const NAME: &str = "app.kubernetes.io/name";
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+pub const PART_OF: &str = "app.kubernetes.io/part-of";
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Which kind of workload a pod belongs to. Part of selectors, so that two workloads of one service never share a pod.
+pub const TRACK: &str = "microservices.dev/track";
+/// The one Deployment of a service that is rolled in place.
+pub const TRACK_ROLLING: &str = "rolling";
+/// Bounded context, from `spec.domain`.
+pub const DOMAIN: &str = "microservices.dev/domain";
+/// Team, from `spec.owner`.
+pub const OWNER: &str = "microservices.dev/owner";
+
+/// Revision that a Deployment runs. An annotation of the Deployment, never a label of its pods: a template that
+/// carried its own hash could not be hashed.
+pub const REVISION: &str = "microservices.dev/revision";
+/// `namespace/name` of the Microservice that made a child with `deletionPolicy: Orphan`, which has no owner reference.
+pub const ORPHAN_OF: &str = "microservices.dev/orphan-of";
+
+/// Hash of what the operator last applied to a child. Together with a comparison of the fields it owns this tells
+/// without a request whether an apply would change anything: the hash sees fields that left the plan, the comparison
+/// sees edits by others.
+pub const APPLIED: &str = "microservices.dev/applied";
+/// On a ControllerRevision: hash of the spec's part that made it.
+pub const INPUTS: &str = "microservices.dev/inputs";
+
+/// Asks for another try of the failed revision that is the annotation's value.
+pub const RETRY: &str = "microservices.dev/retry";
+/// Any new value replaces all pods, without another change.
+pub const RESTART: &str = "microservices.dev/restart";

@@ -1,0 +1,6 @@
+//! The language that users write and read: types, their CRD, and the rules that admission enforces.
+
+pub mod crd;
+pub mod labels;
+pub mod rules;
+pub mod v1alpha1;

@@ -1,0 +1,119 @@
+//! The validated domain. A [`Service`] cannot be wrong: whatever the schema could not refuse was checked in [`parse`],
+//! and every default is filled in. What the operator passes on untouched stays in `spec`, in the user's own words.
+
+pub mod access;
+pub mod kind;
+pub mod parse;
+pub mod progress;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerBehavior;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString};
+use serde_json::{Map, Value};
+
+use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, Protocol, Strategy};
+
+pub use access::{Access, Direction, Peer, Who};
+pub use kind::{Child, ChildRef, Kind};
+pub use progress::Progress;
+
+/// One microservice: who it is, what it runs, and every number that its children need.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub name: String,
+    pub namespace: String,
+    pub uid: String,
+    pub generation: i64,
+    /// The spec as written, for what passes through untouched (environment, images, probes, affinity, …).
+    pub spec: MicroserviceSpec,
+    /// `system`, `domain` and `owner` as labels.
+    pub labels: BTreeMap<String, String>,
+    /// Ports, the main one first. Empty for a worker.
+    pub ports: Vec<Port>,
+    pub scaling: Scaling,
+    /// `maxUnavailable` of the disruption budget; `None`: no budget.
+    pub disruption: Option<IntOrString>,
+    pub access: Access,
+    pub rollout: Rollout,
+    /// `podTemplate`, typed.
+    pub overrides: Option<PodTemplateSpec>,
+    pub deletion: DeletionPolicy,
+    pub suspend: bool,
+    /// Commands by annotation.
+    pub commands: Commands,
+    /// Values in force that the spec leaves out, as `status.defaults` publishes them.
+    pub defaults: Map<String, Value>,
+}
+
+/// A port of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub name: String,
+    /// In the container.
+    pub number: i32,
+    /// In the Service.
+    pub service_port: i32,
+    pub protocol: Protocol,
+}
+
+/// Who decides how many pods there are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scaling {
+    /// The user.
+    Fixed(i32),
+    /// A HorizontalPodAutoscaler.
+    Auto(Autoscaling),
+}
+
+impl Scaling {
+    /// Fewest pods that serve the service's promise.
+    pub fn minimum(&self) -> i32 {
+        match self {
+            Self::Fixed(replicas) => *replicas,
+            Self::Auto(bounds) => bounds.min,
+        }
+    }
+}
+
+/// Bounds and targets of the autoscaler; at least one target is set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Autoscaling {
+    pub min: i32,
+    pub max: i32,
+    pub cpu: Option<Target>,
+    pub memory: Option<Target>,
+    /// Always written in full: the defaults of autoscaling/v2 are ambiguous between its text and its code.
+    pub behavior: HorizontalPodAutoscalerBehavior,
+}
+
+/// What the autoscaler steers a resource to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// Per cent of the request.
+    Utilization(i32),
+    /// Amount per pod.
+    Value(Quantity),
+}
+
+/// How a new version replaces the old one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    pub strategy: Strategy,
+    pub max_surge: IntOrString,
+    pub max_unavailable: IntOrString,
+    pub min_ready_seconds: i32,
+    pub progress_deadline_seconds: i32,
+    pub on_failure: OnFailure,
+    pub history_limit: usize,
+}
+
+/// Commands by annotation, as they stand on the object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commands {
+    /// `<revision>` or `<revision>:<anything>`, so that the same revision can be asked for twice.
+    pub retry: Option<String>,
+    /// Any text; a new one replaces all pods.
+    pub restart: Option<String>,
+}

@@ -1,0 +1,139 @@
+//! One condition for each family of children, so that a reader sees which part is missing.
+
+use std::time::Duration;
+
+use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition};
+
+use crate::api::v1alpha1::AutoscalingStatus;
+use crate::model::{Kind, Scaling, Service};
+use crate::observe::World;
+
+use super::conditions::{AUTOSCALER, AVAILABLE, Conditions, DISRUPTION, Is, NETWORK, NOT_REQUESTED, OVERRIDDEN, WORKLOAD};
+use super::rollout::Step;
+use super::workload::{Workload, minimum};
+use super::{Applied, Children};
+
+/// How long an autoscaler may be without metrics before that is called a failure: fresh pods need about a minute
+/// until the metrics API knows them, and an autoscaler looks each 15 s.
+const METRICS_PATIENCE_SECONDS: i64 = 300;
+
+/// Writes the family conditions; says when one of them changes by itself.
+pub fn write(
+    conditions: &mut Conditions,
+    service: &Service,
+    world: &World,
+    children: &Children,
+    applied: &Applied,
+    step: &Step,
+    workload: &Workload,
+) -> Option<Duration> {
+    availability(conditions, service, step, workload);
+    requested(conditions, DISRUPTION, Kind::PodDisruptionBudget, children, applied, "Applied");
+    requested(conditions, NETWORK, Kind::NetworkPolicy, children, applied, "Applied");
+    for kind in NOT_REQUESTED {
+        conditions.set(kind, Is::True, "NotRequested", "not asked for");
+    }
+    if service.overrides.is_some() {
+        conditions.set(OVERRIDDEN, Is::True, "PodTemplate", "`spec.podTemplate` changes the generated pods; see them with `microservice-operator render`");
+    } else {
+        conditions.clear(OVERRIDDEN);
+    }
+    autoscaler(conditions, service, world, children, applied)
+}
+
+/// `Available`: the stable revision serves with at least its minimum, also during and after a failed rollout.
+/// `WorkloadReady`: the pods that should run do.
+fn availability(conditions: &mut Conditions, service: &Service, step: &Step, workload: &Workload) {
+    let least = minimum(service, workload);
+    let enough = step.progress.stable.is_some() && workload.available >= least;
+    let message = format!("{} of at least {least} pods are available", workload.available);
+    if enough {
+        conditions.set(AVAILABLE, Is::True, "MinimumAvailable", message);
+    } else {
+        let reason = if step.progress.stable.is_none() { "NeverRolledOut" } else { "BelowMinimum" };
+        conditions.set(AVAILABLE, Is::False, reason, message);
+    }
+    let text = format!("{} of {} pods are ready", workload.ready, workload.desired);
+    if let Some(refused) = &workload.refused {
+        conditions.set(WORKLOAD, Is::False, "PodsRefused", refused);
+    } else if !workload.current {
+        conditions.set(WORKLOAD, Is::Unknown, "Progressing", "the Deployment's controller has yet to see the change");
+    } else if step.progress.candidate.is_some() {
+        conditions.set(WORKLOAD, Is::Unknown, "RolloutInProgress", text);
+    } else if workload.serves(least) {
+        conditions.set(WORKLOAD, Is::True, "MinimumAvailable", text);
+    } else {
+        conditions.set(WORKLOAD, Is::False, "BelowMinimum", text);
+    }
+}
+
+/// A family that is ready once its child is applied.
+fn requested(conditions: &mut Conditions, family: &str, kind: Kind, children: &Children, applied: &Applied, reason: &str) {
+    let Some(child) = children.list.iter().map(|c| &c.reference).find(|r| r.kind == kind) else {
+        return conditions.set(family, Is::True, "NotRequested", "not asked for");
+    };
+    match applied.failures.iter().find(|f| &f.child == child) {
+        Some(failure) => conditions.set(family, Is::False, "NotApplied", &failure.message),
+        None => conditions.set(family, Is::True, reason, format!("{child} is applied")),
+    }
+}
+
+fn autoscaler(conditions: &mut Conditions, service: &Service, world: &World, children: &Children, applied: &Applied) -> Option<Duration> {
+    requested(conditions, AUTOSCALER, Kind::HorizontalPodAutoscaler, children, applied, "Applied");
+    let (Scaling::Auto(_), Some(live), None) = (&service.scaling, &world.autoscaler, failed(applied)) else {
+        return None;
+    };
+    let sick = ["AbleToScale", "ScalingActive"].into_iter().filter_map(|kind| find(live, kind)).find(|c| c.status == "False");
+    match (sick, find(live, "ScalingActive")) {
+        (Some(c), _) if c.reason.as_deref() == Some("ScalingDisabled") => None,
+        (Some(c), _) => {
+            let reason = c.reason.as_deref().unwrap_or("NotActive");
+            let message = format!("{}; it needs a metrics API (metrics-server) and resource requests", c.message.as_deref().unwrap_or("the autoscaler does not act"));
+            // The HPA's own transition time would do, but clocks differ: our condition's age is measured by ours.
+            let patient = conditions.age(AUTOSCALER);
+            let waited = conditions.get(AUTOSCALER).is_some_and(|c| c.status != "True") && patient >= METRICS_PATIENCE_SECONDS;
+            conditions.set(AUTOSCALER, if waited { Is::False } else { Is::Unknown }, reason, message);
+            (!waited).then(|| Duration::from_secs((METRICS_PATIENCE_SECONDS - conditions.age(AUTOSCALER)).max(1).unsigned_abs()))
+        }
+        (None, Some(_)) => {
+            conditions.set(AUTOSCALER, Is::True, "Active", "the autoscaler sees its metrics");
+            None
+        }
+        (None, None) => {
+            conditions.set(AUTOSCALER, Is::Unknown, "Starting", "the autoscaler has yet to look for the first time");
+            None
+        }
+    }
+}
+
+fn failed(applied: &Applied) -> Option<()> {
+    applied.failures.iter().any(|f| f.child.kind == Kind::HorizontalPodAutoscaler).then_some(())
+}
+
+/// `status.autoscaling`.
+pub fn autoscaling(service: &Service, world: &World) -> Option<AutoscalingStatus> {
+    let Scaling::Auto(bounds) = &service.scaling else { return None };
+    let live = world.autoscaler.as_ref();
+    let desired = live.and_then(|h| h.status.as_ref()).map(|s| s.desired_replicas).filter(|n| *n > 0);
+    let limited = live.and_then(|h| find(h, "ScalingLimited")).filter(|c| c.status == "True").and_then(|c| c.reason.as_deref());
+    let limited_by = match limited {
+        Some("TooManyReplicas") => "maxReplicas",
+        Some("TooFewReplicas") => "minReplicas",
+        Some("ScaleUpLimit") => "behavior.scaleUp",
+        Some("ScaleDownLimit") => "behavior.scaleDown",
+        _ => "",
+    };
+    let asked = desired.map_or_else(|| "?".to_owned(), |n| n.to_string());
+    Some(AutoscalingStatus {
+        engine: "HPA".to_owned(),
+        desired,
+        min_replicas: bounds.min,
+        max_replicas: bounds.max,
+        limited_by: limited_by.to_owned(),
+        text: format!("{asked} ({}-{})", bounds.min, bounds.max),
+    })
+}
+
+fn find<'a>(autoscaler: &'a HorizontalPodAutoscaler, kind: &str) -> Option<&'a HorizontalPodAutoscalerCondition> {
+    autoscaler.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == kind)
+}

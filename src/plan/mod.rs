@@ -1,0 +1,91 @@
+//! The two pure functions. No client, no clock, no randomness: everything enters as a value.
+//!
+//! [`children`] says what must exist now, from the spec and persisted progress alone. [`advance`] looks at what came of
+//! it and says what to remember, what to tell the user, and when to look again.
+
+mod advance;
+pub mod children;
+mod conditions;
+mod diagnose;
+mod families;
+pub mod revision;
+mod rollout;
+mod verdict;
+mod workload;
+
+pub use advance::{advance, reject, suspended};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::api::v1alpha1::MicroserviceStatus;
+use crate::model::{Child, ChildRef};
+
+/// What must exist now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Children {
+    /// In order of apply.
+    pub list: Vec<Child>,
+    /// Children that must not be pruned though they are not in the list: older revisions.
+    pub retained: Vec<ChildRef>,
+}
+
+/// What came of applying children; nothing here is fatal to the pass.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// Children that exist as planned now, with their uids.
+    pub existing: BTreeMap<ChildRef, String>,
+    /// Children that this pass created or changed: what the snapshot says of them is out of date.
+    pub written: BTreeSet<ChildRef>,
+    /// Children that could not be brought to plan.
+    pub failures: Vec<ChildFailure>,
+    /// Children that were pruned.
+    pub pruned: Vec<ChildRef>,
+}
+
+/// Why a child is not as planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildFailure {
+    pub child: ChildRef,
+    pub cause: Cause,
+    /// For people: what the server said, and what to do.
+    pub message: String,
+}
+
+/// Class of a failure; decides between waiting for the user and trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The name is taken by an object that is not ours.
+    OwnershipConflict,
+    /// The server refuses the verb, or an admission policy refuses the object.
+    Forbidden,
+    /// A resource quota is full.
+    QuotaExceeded,
+    /// The server says that the object is invalid.
+    Invalid,
+    /// The namespace is being deleted.
+    Terminating,
+    /// Anything that may pass: conflicts, time-outs, an absent server, 429, 5xx.
+    Transient,
+}
+
+/// What to remember and say after a pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The whole status, inventory included; written only if it differs from the one on the object.
+    pub status: MicroserviceStatus,
+    pub events: Vec<Event>,
+    /// When to look again without being told, if at all.
+    pub wake: Option<Duration>,
+}
+
+/// An event: on transitions only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub warning: bool,
+    /// Stable CamelCase word, one for each kind of transition.
+    pub reason: &'static str,
+    /// What was done, e.g. `Rollback`.
+    pub action: &'static str,
+    pub note: String,
+}

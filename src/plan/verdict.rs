@@ -1,0 +1,162 @@
+//! The summary: exactly one of `Ready`, `Reconciling` and `Stalled` is True.
+
+use std::time::Duration;
+
+use crate::model::Service;
+use crate::observe::World;
+
+use super::conditions::{Conditions, Is, READY, RECONCILING, STALLED, WORKLOAD};
+use super::rollout::Step;
+use super::workload::{Workload, minimum};
+use super::{Applied, Cause, diagnose};
+
+/// What the summary conditions say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Ready { reason: &'static str, message: String },
+    /// Work goes on. `down`: fewer pods serve than promised.
+    Reconciling { reason: &'static str, message: String, down: bool },
+    /// Nothing moves without a change by somebody.
+    Stalled { reason: &'static str, message: String },
+}
+
+impl Verdict {
+    /// Writes the three summary conditions.
+    pub fn write(&self, conditions: &mut Conditions) {
+        match self {
+            Self::Ready { reason, message } => {
+                conditions.set(READY, Is::True, reason, message);
+                conditions.clear(RECONCILING);
+                conditions.clear(STALLED);
+            }
+            Self::Reconciling { reason, message, down } => {
+                conditions.set(READY, if *down { Is::False } else { Is::Unknown }, reason, message);
+                conditions.set(RECONCILING, Is::True, reason, message);
+                conditions.clear(STALLED);
+            }
+            Self::Stalled { reason, message } => {
+                conditions.set(READY, Is::False, reason, message);
+                conditions.clear(RECONCILING);
+                conditions.set(STALLED, Is::True, reason, message);
+            }
+        }
+    }
+}
+
+/// Weighs everything that was seen; the first that applies wins. Also says when the verdict changes by itself.
+pub fn judge(
+    service: &Service,
+    world: &World,
+    applied: &Applied,
+    step: &Step,
+    workload: &Workload,
+    conditions: &Conditions,
+) -> (Verdict, Option<Duration>) {
+    if let Some(verdict) = refused_children(applied) {
+        return (verdict, None);
+    }
+    if step.failed() {
+        return (given_up(step, workload), None);
+    }
+    if let Some(verdict) = refused_pods(workload) {
+        return (verdict, None);
+    }
+    if step.progress.candidate.is_some() {
+        return (rolling(step, world, workload), None);
+    }
+    let least = minimum(service, workload);
+    if workload.serves(least) {
+        return (serving(step, workload), None);
+    }
+    lacking(service, world, workload, least, conditions)
+}
+
+/// A child that could not be applied. What needs a human comes before what may pass.
+fn refused_children(applied: &Applied) -> Option<Verdict> {
+    let worst = applied.failures.iter().min_by(|a, b| a.cause.cmp(&b.cause).then_with(|| a.child.cmp(&b.child)))?;
+    let more = match applied.failures.len() {
+        1 => String::new(),
+        n => format!(" (and {} more, see `status.problems`)", n - 1),
+    };
+    let message = format!("{}: {}{more}", worst.child, worst.message);
+    let stalled = |reason| Verdict::Stalled { reason, message: message.clone() };
+    Some(match worst.cause {
+        Cause::OwnershipConflict => stalled("OwnershipConflict"),
+        Cause::Forbidden => stalled("Forbidden"),
+        Cause::QuotaExceeded => stalled("QuotaExceeded"),
+        Cause::Invalid => stalled("InvalidSpec"),
+        Cause::Terminating => Verdict::Reconciling { reason: "Progressing", message, down: false },
+        Cause::Transient => Verdict::Reconciling { reason: "ProgressingWithRetry", message, down: false },
+    })
+}
+
+/// The spec's revision has failed.
+fn given_up(step: &Step, workload: &Workload) -> Verdict {
+    let cause = step.progress.failure.as_ref().map(|f| f.message.as_str()).unwrap_or_default();
+    let failed = &step.target.hash;
+    let now = match &step.progress.stable {
+        Some(stable) if step.progress.failed.is_some() && (step.effective.hash != *failed || workload.revision.as_deref() != Some(failed)) => {
+            if workload.runs(stable) && workload.complete() {
+                format!("rolled back to revision {stable}, which serves with {} pods", workload.available)
+            } else {
+                format!("going back to revision {stable}")
+            }
+        }
+        _ => "it is left in place".to_owned(),
+    };
+    Verdict::Stalled {
+        reason: super::rollout::DEADLINE,
+        message: format!("{cause}; {now}. Change the spec, or try again with the annotation microservices.dev/retry={failed}"),
+    }
+}
+
+/// Pods that the server refuses to create.
+fn refused_pods(workload: &Workload) -> Option<Verdict> {
+    let said = workload.refused.as_ref()?;
+    let (reason, next) = if said.contains("exceeded quota") || said.contains("failed quota") {
+        ("QuotaExceeded", "Free or raise the ResourceQuota of the namespace, or ask for less in `spec.resources`; it is tried again by itself")
+    } else if said.contains("PodSecurity") {
+        ("Forbidden", "The namespace enforces a stricter Pod Security level than the spec asks for: take back `spec.securityContext`, `spec.podSecurityContext` or `spec.podTemplate`, or relabel the namespace")
+    } else {
+        ("Forbidden", "An admission policy refuses the pods: change what it names, or the policy")
+    };
+    Some(Verdict::Stalled { reason, message: format!("pods are refused: {said}. {next}") })
+}
+
+fn rolling(step: &Step, world: &World, workload: &Workload) -> Verdict {
+    let target = &step.target.hash;
+    let (pods, wanted) = if workload.runs(target) { (workload.available.min(workload.updated), workload.desired) } else { (0, workload.desired) };
+    let trouble = diagnose::worst(&world.pods, Some(target)).map(|t| format!("; {t}")).unwrap_or_default();
+    let (reason, what) = match &step.progress.stable {
+        Some(stable) => ("RolloutInProgress", format!("rolling from revision {stable} to {target}")),
+        None => ("Progressing", format!("first rollout, revision {target}")),
+    };
+    let message = if workload.current { format!("{what}: {pods} of {wanted} pods available{trouble}") } else { format!("{what}{trouble}") };
+    Verdict::Reconciling { reason, message, down: false }
+}
+
+fn serving(step: &Step, workload: &Workload) -> Verdict {
+    let revision = &step.target.hash;
+    if workload.desired == 0 {
+        return Verdict::Ready { reason: "ScaledToZero", message: "scaled to zero by `spec.replicas: 0`; no pod serves".to_owned() };
+    }
+    Verdict::Ready { reason: "Serving", message: format!("{} of {} pods serve revision {revision}", workload.available, workload.desired) }
+}
+
+/// Everything was rolled out once, and now too few pods serve: patience until the progress deadline, then `Stalled`.
+fn lacking(service: &Service, world: &World, workload: &Workload, least: i32, conditions: &Conditions) -> (Verdict, Option<Duration>) {
+    let deadline = i64::from(service.rollout.progress_deadline_seconds);
+    let age = if conditions.get(WORKLOAD).is_some_and(|c| c.status == "False") { conditions.age(WORKLOAD) } else { 0 };
+    let trouble = diagnose::worst(&world.pods, None).map(|t| format!("; {t}")).unwrap_or_default();
+    let message = if workload.current {
+        format!("{} of at least {least} pods are available{trouble}", workload.available)
+    } else {
+        "the Deployment's controller has yet to see the change".to_owned()
+    };
+    if workload.current && age >= deadline {
+        return (Verdict::Stalled { reason: super::rollout::DEADLINE, message: format!("{message}; so for {deadline} s or more") }, None);
+    }
+    let down = workload.current && workload.available < least;
+    let wake = Duration::from_secs((deadline - age).max(1).unsigned_abs());
+    (Verdict::Reconciling { reason: "Progressing", message, down }, down.then_some(wake))
+}

@@ -1,0 +1,94 @@
+//! What the Deployment shows, in the words that decisions need.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
+
+use crate::api::labels;
+use crate::model::{ChildRef, Kind, Scaling, Service};
+use crate::observe::World;
+
+use super::Applied;
+
+/// The workload of a service as last seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Revision that the Deployment was last told to run.
+    pub revision: Option<String>,
+    /// The Deployment's controller has seen the present spec, and this pass has not changed it: the numbers speak of it.
+    pub current: bool,
+    /// Pods wanted.
+    pub desired: i32,
+    /// Pods of any revision.
+    pub total: i32,
+    /// Pods of the present revision.
+    pub updated: i32,
+    pub ready: i32,
+    /// Pods that have been ready for `minReadySeconds`.
+    pub available: i32,
+    /// The Deployment's controller gave the present revision up.
+    pub deadline_exceeded: bool,
+    /// Why pods cannot be created: the server's words, e.g. of a full quota.
+    pub refused: Option<String>,
+}
+
+impl Workload {
+    pub fn of(world: &World, service: &Service, applied: &Applied) -> Self {
+        let Some(deployment) = &world.deployment else {
+            return Self::default();
+        };
+        let status = deployment.status.clone().unwrap_or_default();
+        let observed = status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
+        let reference = ChildRef { kind: Kind::Deployment, name: service.name.clone() };
+        let condition = |kind| find(&status.conditions, kind);
+        Self {
+            revision: deployment.metadata.annotations.as_ref().and_then(|a| a.get(labels::REVISION)).cloned(),
+            current: observed && !applied.written.contains(&reference),
+            desired: wanted(deployment),
+            total: status.replicas.unwrap_or(0),
+            updated: status.updated_replicas.unwrap_or(0),
+            ready: status.ready_replicas.unwrap_or(0),
+            available: status.available_replicas.unwrap_or(0),
+            deadline_exceeded: condition("Progressing")
+                .is_some_and(|c| c.status == "False" && c.reason.as_deref() == Some("ProgressDeadlineExceeded")),
+            refused: condition("ReplicaFailure").filter(|c| c.status == "True").and_then(|c| c.message.clone()),
+        }
+    }
+
+    /// The Deployment runs `revision`, and its numbers speak of it.
+    pub fn runs(&self, revision: &str) -> bool {
+        self.current && self.revision.as_deref() == Some(revision)
+    }
+
+    /// Every wanted pod is of the present revision and available, and no other is left.
+    pub fn complete(&self) -> bool {
+        self.current && self.updated >= self.desired && self.total == self.updated && self.available >= self.desired
+    }
+
+    /// No pod of another revision is left, and enough are available. Unlike [`complete`](Self::complete) this stays true
+    /// while an autoscaler adds pods.
+    pub fn serves(&self, minimum: i32) -> bool {
+        self.current && self.total == self.updated && self.available >= minimum
+    }
+
+    /// Ready pods of wanted pods, for people.
+    pub fn text(&self) -> String {
+        format!("{}/{}", self.ready, self.desired)
+    }
+}
+
+/// Fewest available pods with which the service keeps its promise.
+pub fn minimum(service: &Service, workload: &Workload) -> i32 {
+    match &service.scaling {
+        Scaling::Fixed(replicas) => *replicas,
+        // Below the bound only for the moment that the autoscaler needs to raise the number.
+        Scaling::Auto(bounds) => bounds.min.min(workload.desired.max(1)),
+    }
+}
+
+/// `spec.replicas`, which the server defaults to 1.
+fn wanted(deployment: &Deployment) -> i32 {
+    deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1)
+}
+
+fn find<'a>(conditions: &'a Option<Vec<DeploymentCondition>>, kind: &str) -> Option<&'a DeploymentCondition> {
+    conditions.as_ref()?.iter().find(|c| c.type_ == kind)
+}
