@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # What both clusters do alike: find out in which state they are, say it, and use a cluster that the user has instead.
-# The caller sets CLUSTER_NAME, STATE, KIND ("simulated" or "real"), COMMAND (what a user types) and COMPONENTS, and
-# defines `remove`.
+# The caller sets CLUSTER_NAME, STATE, KIND ("simulated" or "real"), COMMAND (what a user types), COMPONENTS and
+# SETTINGS_FILES (what decides how they run), and defines `remove`.
 
 # What the running processes were started from. Other versions or other settings, and `up` replaces the cluster.
 fingerprint() {
   local name
   {
-    for name in "${COMPONENTS[@]}" kubectl; do binary "$name" 2>/dev/null || true; done
-    cat "$CLUSTERS_DIR"/{lib,control-plane,cluster}.sh "$CLUSTERS_DIR"/stages.yaml "$CLUSTERS_DIR"/config/* "${SETTINGS_FILES[@]}"
+    for name in "${COMPONENTS[@]}" kubectl; do (binary "$name") 2>/dev/null || true; done
+    cd "$CLUSTERS_DIR" && cat control-plane.sh stages.yaml config/{audit-policy,usage}.yaml "${SETTINGS_FILES[@]}"
   } | sha256sum
 }
 mark_complete() {

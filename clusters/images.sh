@@ -4,16 +4,18 @@
 IMAGES=$CACHE/images
 
 # make_archive NAME:TAG FOLDER DOCKERFILE KEY: prints the path of the archive, building it if need be. buildah's own storage
-# is a throw-away folder: what is worth keeping is the archive.
+# is a throw-away folder, and it runs in the node's namespaces, so that what else it writes goes with them: what is
+# worth keeping is the archive.
 make_archive() {
   local image=$1 folder=$2 dockerfile=$3 archive store
   archive=$IMAGES/$(tr -c 'a-zA-Z0-9.\n' - <<<"${image##*/}")-$(printf '%s\n%s' "$image" "$4" | sha256sum | cut -c1-16).tar
   if [[ ! -e $archive ]]; then
     mkdir -p "$IMAGES"
     store=$(mktemp -d "$IMAGES/build.XXXXXX")
-    local buildah=(buildah --root "$store/root" --runroot "$store/run" --storage-driver vfs)
+    local buildah=("${ENTER[@]}" buildah --root "$store/root" --runroot "$store/run" --storage-driver vfs)
     if ! { "${buildah[@]}" bud --isolation chroot --quiet --file "$dockerfile" --tag "localhost/$image" "$folder" &&
-      "${buildah[@]}" push --quiet "localhost/$image" "docker-archive:$archive.$$:localhost/$image"; } >&2; then
+      "${buildah[@]}" push --quiet "localhost/$image" "docker-archive:$archive.$$:localhost/$image"; } >"$store/log" 2>&1; then
+      cat "$store/log" >&2
       rm -rf "$store" "$archive.$$"
       return 1
     fi

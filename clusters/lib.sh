@@ -78,19 +78,20 @@ start() {
       setsid "${ENTER[@]}" "$@"
   ) </dev/null >>"$STATE/logs/$name.log" 2>&1 &
   # Until `exec` has happened the process cannot be found; who asks next must see it.
-  until running "$name" || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+  until running "$name" || ! kill -0 $! 2>/dev/null; do sleep 0.02; done
 }
 
 cluster_pids() { # all processes of the cluster in $STATE
   { grep -lzxsF -- "MICROSERVICE_OPERATOR_CLUSTER=$STATE" /proc/[0-9]*/environ || true; } | cut -d/ -f3
 }
-component_pid() { # NAME: its process id, or nothing
+# component_pid NAME: its process id, or nothing. What led into the namespaces does not count, nor do containerd's children.
+component_pid() {
   local pid
   for pid in $(cluster_pids); do
-    if grep -qzxsF -- "MICROSERVICE_OPERATOR_COMPONENT=$1" "/proc/$pid/environ"; then
-      printf '%s' "$pid"
-      return
-    fi
+    grep -qzxsF -- "MICROSERVICE_OPERATOR_COMPONENT=$1" "/proc/$pid/environ" || continue
+    case $(readlink "/proc/$pid/exe") in */nsenter | */unshare | */setsid | */env | */sleep | */containerd-shim* | */runc) continue ;; esac
+    printf '%s' "$pid"
+    return
   done
 }
 running() { [[ -n $(component_pid "$1") ]]; }

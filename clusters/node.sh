@@ -4,7 +4,7 @@
 # Everything runs below one process, the first of a PID namespace of its own, with its own network and mount
 # namespaces. When that process ends, the kernel ends all the others, and takes the mounts, the links and the pinned
 # eBPF programs with them: nothing has to be found and cleaned up one by one, whatever crashed. What the kernel does not
-# take is written down before it is made: cgroups, a few empty folders, host-wide kernel settings.
+# take, cgroups and a few empty folders, has fixed names or is written down before it is made.
 
 NODE=node-a
 CGROUP=microservice-operator-real # kubelet puts all pods below it
@@ -14,11 +14,13 @@ INTERNET_GATEWAY=203.0.113.1 INTERNET_ADDRESS=203.0.113.10 INTERNET_ADDRESS_2=20
 DNS_SERVICE_IP=10.96.0.10
 POD_CIDR=10.244.0.0/16
 
-# Folders that kubelet and containerd insist on. In the node's mount namespace each is one below $STATE/host.
-HOST_FOLDERS=(/var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers)
-# Kernel settings that kubelet and Cilium change and that belong to no namespace.
-HOST_SETTINGS=(vm.overcommit_memory kernel.panic kernel.panic_on_oops kernel.keys.root_maxkeys kernel.keys.root_maxbytes
-  kernel.timer_migration kernel.unprivileged_bpf_disabled net.core.bpf_jit_enable net.core.fb_tunnels_only_for_init_net)
+# Folders that kubelet, containerd and buildah insist on. For the node each is another, below $STATE/host.
+HOST_FOLDERS=(/var/lib/kubelet /var/lib/cni /var/lib/containers /var/log/pods /var/log/containers /etc/cni /opt/containerd)
+# Kernel settings that kubelet and Cilium change and that belong to no namespace: a whole machine would panic on the first
+# oops because a test cluster ran, and `unprivileged_bpf_disabled` cannot even be set back. The node sees files in their
+# place, may write into them, and nothing happens.
+HOST_SETTINGS=(vm/overcommit_memory kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes
+  kernel/timer_migration kernel/unprivileged_bpf_disabled net/core/bpf_jit_enable net/core/fb_tunnels_only_for_init_net)
 
 # ---- namespaces ------------------------------------------------------------------------------------------------------
 # The node's first process as the host numbers it: the one that is number 1 in its own namespace.
@@ -40,12 +42,11 @@ enter_node() { # sets ENTER
 
 make_namespaces() {
   if ! enter_node; then
-    save_host_settings
     make_host_folders
     make_cgroups
     ENTER=()
     # Runs as process 1: bash waits for whatever processes are left to it, `sleep` alone would collect the dead.
-    start node unshare --mount --net --pid --fork --kill-child=KILL --mount-proc --propagation private \
+    start node unshare --mount --net --pid --fork --kill-child=KILL --mount-proc --propagation slave \
       bash -c 'while true; do sleep 3600 & wait $!; done'
     wait_until 5 "the node's namespaces" enter_node
     enter_node
@@ -55,15 +56,20 @@ make_namespaces() {
 }
 
 mount_private() {
-  local folders="${HOST_FOLDERS[*]}"
   "${ENTER[@]}" bash -euc '
-    mountpoint -q /sys/fs/bpf && [[ -e /run/.node ]] && exit
-    mount -t tmpfs -o mode=755 node-run /run      # sockets, network namespaces, states: all of /run is its own
+    [[ ! -e /run/.node-is-mounted ]] || exit 0
+    for folder in $2; do mount --bind "$1/host$folder" "$folder"; done
+    mkdir -p "$1/settings"
+    for setting in $3; do
+      [[ -e /proc/sys/$setting ]] || continue
+      cat "/proc/sys/$setting" >"$1/settings/${setting//\//.}"
+      mount --bind "$1/settings/${setting//\//.}" "/proc/sys/$setting"
+    done
+    mount -t bpf bpf /sys/fs/bpf             # an instance of its own: what is pinned there goes with it
+    mount -t tmpfs -o mode=755 node-run /run # sockets, network namespaces, states
     mkdir -p /run/netns /run/cilium /run/lock
-    mount -t bpf bpf /sys/fs/bpf                  # an instance of its own: its pins go with it
-    for folder in $1; do mount --bind "$2/host$folder" "$folder"; done
-    touch /run/.node
-  ' - "$folders" "$STATE"
+    touch /run/.node-is-mounted
+  ' - "$STATE" "${HOST_FOLDERS[*]}" "${HOST_SETTINGS[*]}"
 }
 
 # Two links: to the host, so that its kubectl reaches the API server, and to a further namespace that plays the internet.
@@ -95,22 +101,6 @@ make_links() {
 }
 
 # ---- what the kernel does not clean up -------------------------------------------------------------------------------
-save_host_settings() {
-  local name
-  [[ ! -e $STATE/settings ]] || return 0
-  for name in "${HOST_SETTINGS[@]}"; do
-    [[ ! -e /proc/sys/${name//.//} ]] || echo "$name=$(sysctl -n "$name")"
-  done >"$STATE/settings.new"
-  mv "$STATE/settings.new" "$STATE/settings"
-}
-restore_host_settings() {
-  local line
-  [[ -e $STATE/settings ]] || return 0
-  while read -r line; do
-    [[ $(sysctl -n "${line%%=*}") == "${line#*=}" ]] || sysctl -qw "$line" || warn "could not set $line again"
-  done <"$STATE/settings"
-}
-
 make_host_folders() {
   local folder
   for folder in "${HOST_FOLDERS[@]}"; do
@@ -246,14 +236,17 @@ start_cilium() {
     ln -sf "/usr/lib/llvm-$LLVM_VERSION/bin/clang" "/usr/lib/llvm-$LLVM_VERSION/bin/llc" "$STATE/cilium/tools/"
     kubectl_admin apply --server-side -f "$sources/crds"
     # Envoy is not part of it, so HTTP rules are not enforced; DNS and FQDN rules are, by the agent's own proxy.
-    # kube-proxy does the Services. Pods keep their addresses on every link: nothing is masqueraded.
-    PATH=$STATE/cilium/tools:$PATH K8S_NODE_NAME=$NODE CILIUM_K8S_NAMESPACE=kube-system \
+    # kube-proxy does the Services. Pods keep their addresses on every link: nothing is masqueraded. No other node has to
+    # learn of a changed identity first, so there is no grace period; a change of labels of a running pod or namespace
+    # takes effect within 30 s all the same, at a random moment that cannot be set (ciliumIdentityMaxJitter).
+    # Its HOME is there because it leaves a file for every process in ~/.config/gops.
+    HOME=$STATE/cilium PATH=$STATE/cilium/tools:$PATH K8S_NODE_NAME=$NODE CILIUM_K8S_NAMESPACE=kube-system \
       start cilium-agent "$(binary cilium-agent)" --k8s-kubeconfig-path "$STATE/cilium.kubeconfig" \
       --identity-allocation-mode crd --ipam kubernetes --routing-mode native --ipv4-native-routing-cidr "$POD_CIDR" \
       --enable-ipv4=true --enable-ipv6=false --enable-endpoint-routes=true --devices eth0,internet \
       --kube-proxy-replacement=false --enable-bpf-masquerade=false --enable-ipv4-masquerade=false \
       --enable-l7-proxy=true --external-envoy-proxy=true --enable-envoy-config=false --enable-hubble=false \
-      --enable-health-checking=false --cni-exclusive=false --lib-dir "$STATE/cilium/lib"
+      --enable-health-checking=false --identity-change-grace-period 0s --cni-exclusive=false --lib-dir "$STATE/cilium/lib"
   fi
   # containerd 1.6 knows CNI up to 0.3.1 in this form
   cat >"$STATE/cni/conf/05-cilium.conflist" <<JSON

@@ -29,8 +29,7 @@ pub enum Unanswered {
 
 pub async fn connect(target: &Target, deadline: Instant) -> Result<Connection, Failure> {
     let stream = target.address.connect(deadline).await?;
-    let (sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| Failure::from_head(&error))?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| Failure::from_head(&error))?;
     // Its errors reach the request that they interrupt; an idle connection may end as it likes.
     tokio::spawn(connection);
     Ok(sender)
@@ -50,11 +49,7 @@ pub fn request(target: &Target, method: Method, extra: &HeaderMap, body: Bytes) 
     Ok(request)
 }
 
-pub async fn exchange(
-    connection: &mut Connection,
-    request: Request<Full<Bytes>>,
-    deadline: Instant,
-) -> Result<Answer, Unanswered> {
+pub async fn exchange(connection: &mut Connection, request: Request<Full<Bytes>>, deadline: Instant) -> Result<Answer, Unanswered> {
     let head = timeout_at(deadline, connection.try_send_request(request)).await;
     let response = match head {
         Ok(Ok(response)) => response,
@@ -64,7 +59,9 @@ pub async fn exchange(
                 None => Unanswered::Failed(Failure::from_head(error.error())),
             });
         }
-        Err(_) => return Err(Unanswered::Failed(Failure::new(Kind::Timeout, "no response in time"))),
+        Err(_) => {
+            return Err(Unanswered::Failed(Failure::new(Kind::Timeout, "no response in time")));
+        }
     };
     let (head, body) = response.into_parts();
     let is_json = head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));

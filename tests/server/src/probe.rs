@@ -1,9 +1,9 @@
 //! `testserver probe`: can this pod reach that target? Three answers are kept apart, because a test that takes every
 //! error for "denied" also passes when its target is down or its name is wrong.
 
+use crate::exchange;
 use crate::failure::{Failure, Kind};
 use crate::target::{Address, Target};
-use crate::exchange;
 use clap::ValueEnum;
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Method};

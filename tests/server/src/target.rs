@@ -65,7 +65,9 @@ impl Address {
                     }
                 }
                 Ok(Err(error)) => Failure::from_connect(address, &error),
-                Err(_) => return Err(Failure::new(Kind::ConnectTimeout, format!("{address} did not accept in time"))),
+                Err(_) => {
+                    return Err(Failure::new(Kind::ConnectTimeout, format!("{address} did not accept in time")));
+                }
             };
         }
         Err(failure)

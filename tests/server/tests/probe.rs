@@ -5,7 +5,8 @@ mod support;
 
 use std::thread;
 use std::time::Duration;
-use support::{Blackhole, Process, Server, refusing_address, run, testserver};
+use support::sockets::{Blackhole, refusing_address};
+use support::{Process, Server, run, testserver};
 
 fn probe(args: &[&str]) -> (i32, String) {
     let (code, stdout, stderr) = run(&[&["probe", "--timeout-ms", "300"], args].concat());

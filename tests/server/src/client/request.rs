@@ -73,7 +73,9 @@ fn judge(plan: &Plan, answer: &Answer) -> Outcome {
     let identity = if answer.is_json { serde_json::from_slice(&answer.body) } else { Ok(Identity::default()) };
     let identity = match identity {
         Ok(identity) => identity,
-        Err(error) => return Outcome::unanswered(Failure::new(Kind::BadBody, format!("not the JSON that its type announces: {error}"))),
+        Err(error) => {
+            return Outcome::unanswered(Failure::new(Kind::BadBody, format!("not the JSON that its type announces: {error}")));
+        }
     };
     let status = answer.status.as_u16();
     let failure = (status != plan.expected_status)

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// Failures that are told in full; the rest is only counted.
-const MAX_EXAMPLES: usize = 20;
+/// Failures of each kind that are told in full; the rest is only counted.
+const EXAMPLES_PER_KIND: u64 = 5;
 
 #[derive(Default)]
 pub struct Tally {
@@ -60,10 +60,11 @@ impl Tally {
         self.failed += 1;
         self.last_failure_at = self.last_failure_at.max(Some(at));
         let kind = failure.kind.to_string();
-        if self.examples.len() < MAX_EXAMPLES {
-            self.examples.push(Example { at_seconds: seconds(at), kind: kind.clone(), detail: failure.detail.clone() });
+        let count = self.failures.entry(kind.clone()).or_default();
+        *count += 1;
+        if *count <= EXAMPLES_PER_KIND {
+            self.examples.push(Example { at_seconds: seconds(at), kind, detail: failure.detail.clone() });
         }
-        *self.failures.entry(kind).or_default() += 1;
     }
 
     pub fn progress(&self, elapsed: Duration) -> String {

@@ -22,8 +22,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Headers that are useful to see again: routing, tracing and forwarding. Never credentials or cookies.
-const ECHOED_HEADERS: [&str; 8] =
-    ["accept", "baggage", "content-type", "forwarded", "host", "traceparent", "tracestate", "user-agent"];
+const ECHOED_HEADERS: [&str; 8] = ["accept", "baggage", "content-type", "forwarded", "host", "traceparent", "tracestate", "user-agent"];
 
 type Reply = Response<Full<Bytes>>;
 
@@ -87,7 +86,9 @@ async fn control(server: &Server, request: Request<Incoming>) -> Reply {
         Method::POST => {
             let body = match read(request.into_body()).await {
                 Ok(body) => body,
-                Err(status) => return json_reply(status, &json!({"error": "the body cannot be read"})),
+                Err(status) => {
+                    return json_reply(status, &json!({"error": "the body cannot be read"}));
+                }
             };
             match server.switch(&body) {
                 Ok(()) => present(),
@@ -144,9 +145,7 @@ async fn counted(server: &Server, request: Request<Incoming>, remote: SocketAddr
 }
 
 async fn burn_for_request(uri: &Uri) -> Result<(), (StatusCode, String)> {
-    let refused = |text: &str| {
-        (StatusCode::BAD_REQUEST, format!("milliseconds must be a whole number up to {BURN_MAX_MS}, not {text}"))
-    };
+    let refused = |text: &str| (StatusCode::BAD_REQUEST, format!("milliseconds must be a whole number up to {BURN_MAX_MS}, not {text}"));
     let parameter = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("milliseconds="));
     let amount = match parameter {
         None => BURN_DEFAULT_MS,

@@ -20,7 +20,7 @@ pub struct Behaviour {
     #[arg(long, value_name = "PERCENT", env = "FAIL_PERCENT", default_value = "0")]
     pub fail_percent: Percent,
     /// Status of the requests that fail
-    #[arg(long, value_name = "STATUS", env = "FAIL_STATUS", default_value_t = 500, value_parser = clap::value_parser!(u16).range(400..600))]
+    #[arg(long, value_name = "STATUS", env = "FAIL_STATUS", default_value_t = 500, value_parser = clap::value_parser!(u16).range(400..=599))]
     pub fail_status: u16,
     /// Time that every answer waits
     #[arg(long, value_name = "MS", env = "LATENCY_MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_LATENCY_MS))]
@@ -48,8 +48,7 @@ pub struct Behaviour {
 impl Behaviour {
     /// This behaviour with the fields of a JSON object in place of its own; `null` clears a field that may be absent.
     pub fn changed(&self, change: &[u8]) -> Result<Self, String> {
-        let change: serde_json::Value =
-            serde_json::from_slice(change).map_err(|error| format!("the body is not JSON: {error}"))?;
+        let change: serde_json::Value = serde_json::from_slice(change).map_err(|error| format!("the body is not JSON: {error}"))?;
         let serde_json::Value::Object(change) = change else {
             return Err("the body must be a JSON object such as {\"failPercent\": 5}".to_owned());
         };
@@ -64,7 +63,7 @@ impl Behaviour {
 
     /// The bounds that the flags' parsers enforce at start.
     fn within_bounds(&self) -> Result<(), String> {
-        if !(400..600).contains(&self.fail_status) {
+        if !(400..=599).contains(&self.fail_status) {
             return Err(format!("failStatus must be from 400 to 599, not {}", self.fail_status));
         }
         for (field, value) in [("latencyMs", self.latency_ms), ("latencyJitterMs", self.latency_jitter_ms)] {

@@ -71,9 +71,7 @@ where
 pub async fn http(stream: TcpStream, remote: SocketAddr, server: Arc<Server>) {
     // Best effort: without it answers only come later.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| async {
-        Ok::<_, Infallible>(answer::answer(&server, request, remote).await)
-    });
+    let service = service_fn(|request| async { Ok::<_, Infallible>(answer::answer(&server, request, remote).await) });
     let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     let closing = async {
         server.closing().await;

@@ -4,6 +4,7 @@
 mod answer;
 mod behaviour;
 mod burn;
+mod flags;
 mod listen;
 mod metrics;
 mod percent;
@@ -11,10 +12,10 @@ mod percent;
 use crate::stop;
 use behaviour::Behaviour;
 use burn::Burner;
+pub use flags::Args;
 use metrics::Metrics;
 use serde_json::json;
 use std::future::{Future, pending};
-use std::net::IpAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,52 +23,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-
-#[derive(clap::Args)]
-pub struct Args {
-    /// Port of the service; 0 takes any free one
-    #[arg(long, env = "PORT", default_value_t = 8080)]
-    port: u16,
-    /// Further port with the same paths, so that policies can keep metrics apart
-    #[arg(long, value_name = "PORT", env = "METRICS_PORT")]
-    metrics_port: Option<u16>,
-    /// Further port that sends every byte back
-    #[arg(long, value_name = "PORT", env = "TCP_PORT")]
-    tcp_port: Option<u16>,
-    /// Address to listen on; :: for IPv6
-    #[arg(long, env = "BIND", default_value = "0.0.0.0")]
-    bind: IpAddr,
-    /// Name in every answer
-    #[arg(long, env = "NAME", default_value = "testserver")]
-    name: String,
-    /// Revision in every answer; the client reports its results by it
-    #[arg(long, env = "REVISION", default_value = "unknown")]
-    revision: String,
-    /// Pod name in every answer [default: $HOSTNAME, else the kernel's host name]
-    #[arg(long, env = "POD_NAME")]
-    pod: Option<String>,
-    #[command(flatten)]
-    behaviour: Behaviour,
-    /// `/ready` says no for this long
-    #[arg(long, value_name = "SECONDS", env = "READY_AFTER_SECONDS", default_value_t = 0)]
-    ready_after_seconds: u64,
-    /// `/ready` says no until `/control` is told otherwise
-    #[arg(long, env = "NEVER_READY", conflicts_with = "ready_after_seconds")]
-    never_ready: bool,
-    /// Open no port for this long: a slow start, or with a high number a server that no TCP probe finds ready
-    #[arg(long, value_name = "SECONDS", env = "LISTEN_AFTER_SECONDS", default_value_t = 0)]
-    listen_after_seconds: u64,
-    /// After SIGTERM, go on accepting for this long and ask clients to close their connections
-    #[arg(long, value_name = "SECONDS", env = "DRAIN_SECONDS", default_value_t = 2)]
-    drain_seconds: u64,
-    /// After draining, wait at most this long for requests under way. With the operator's 5 s preStop sleep and the
-    /// default draining this ends before the usual 30 s of grace
-    #[arg(long, value_name = "SECONDS", env = "SHUTDOWN_TIMEOUT_SECONDS", default_value_t = 20)]
-    shutdown_timeout_seconds: u64,
-    /// Ignore SIGTERM, as a bad service does
-    #[arg(long, env = "IGNORE_SIGTERM")]
-    ignore_sigterm: bool,
-}
 
 pub struct Identity {
     name: String,
@@ -97,7 +52,7 @@ struct Server {
 }
 
 pub async fn run(args: Args) -> Result<ExitCode, String> {
-    check_ports(&args)?;
+    args.check_ports()?;
     let stop = stop::requested(args.ignore_sigterm)?;
     tokio::pin!(stop);
     let server = Arc::new(Server::new(&args));
@@ -129,18 +84,6 @@ pub async fn run(args: Args) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check_ports(args: &Args) -> Result<(), String> {
-    let ports = [("--port", Some(args.port)), ("--metrics-port", args.metrics_port), ("--tcp-port", args.tcp_port)];
-    for (index, (first, port)) in ports.iter().enumerate() {
-        for (second, other) in &ports[index + 1..] {
-            if port == other && port.is_some_and(|port| port != 0) {
-                return Err(format!("{first} and {second} must differ, both are {}", port.unwrap_or_default()));
-            }
-        }
-    }
-    Ok(())
-}
-
 async fn open_ports(args: &Args, server: &Arc<Server>) -> Result<JoinSet<()>, String> {
     let mut listeners = JoinSet::new();
     for port in [Some(args.port), args.metrics_port].into_iter().flatten() {
@@ -156,11 +99,8 @@ async fn open_ports(args: &Args, server: &Arc<Server>) -> Result<JoinSet<()>, St
 
 impl Server {
     fn new(args: &Args) -> Self {
-        let identity = Identity {
-            name: args.name.clone(),
-            revision: args.revision.clone(),
-            pod: args.pod.clone().unwrap_or_else(host_name),
-        };
+        let identity =
+            Identity { name: args.name.clone(), revision: args.revision.clone(), pod: args.pod.clone().unwrap_or_else(host_name) };
         let behaviour = Behaviour { ready: !args.never_ready, live: true, ..args.behaviour.clone() };
         Self {
             metrics: Metrics::new(&identity),
