@@ -13,8 +13,7 @@ BUILD_FLAGS="-buildvcs=false -trimpath" # the same bits from any folder
 GO_VERSION=$(go env GOVERSION 2>/dev/null || true)
 GO_PLATFORM=$(uname -sm | tr ' ' '-')
 
-# describe COMPONENT: sets family (folder below modules/), module, version, package, stamp (linker's -X) and about, the
-# seconds a first build took on 2 cores, for the line of progress.
+# describe COMPONENT: sets family (folder below modules/), module, version, package and stamp (the linker's -X).
 describe() {
   stamp=
   case $1 in
@@ -48,11 +47,11 @@ describe() {
   esac
 }
 
-first_build_seconds() {
+first_build_seconds() { # measured on 2 cores, in the order of GROUP_REAL: what is built first pays for what is shared
   case $1 in
-    kube-apiserver) echo 300 ;; kube-controller-manager) echo 90 ;; kube-scheduler) echo 10 ;; kubectl | kubelet) echo 25 ;;
-    kube-proxy) echo 10 ;; etcd) echo 30 ;; kwok) echo 100 ;; metrics-server) echo 150 ;; coredns) echo 160 ;;
-    cilium-agent) echo 400 ;; cilium-cni) echo 35 ;; *) echo 140 ;;
+    kube-apiserver) echo 210 ;; kube-controller-manager) echo 55 ;; kube-scheduler) echo 5 ;; kubectl | kubelet) echo 20 ;;
+    kube-proxy | cilium-cni) echo 6 ;; etcd) echo 25 ;; kwok) echo 60 ;; metrics-server) echo 95 ;; coredns) echo 120 ;;
+    cilium-agent) echo 320 ;; helm4) echo 90 ;; helm3) echo 45 ;;
   esac
 }
 

@@ -61,7 +61,7 @@ status() {
   for name in "${COMPONENTS[@]}"; do
     pid=$(component_pid "$name")
     if [[ -n $pid ]]; then
-      printf '  %-26s process %-8s %5d MiB\n' "$name" "$pid" "$(($(awk '/^VmRSS/ {print $2}' "/proc/$pid/status") / 1024))"
+      printf '  %-26s process %-8s %5d MiB\n' "$name" "$pid" "$(awk '/^VmRSS/ {print $2 / 1024}' "/proc/$pid/status")"
     else
       printf '  %-26s not running; see %s\n' "$name" "$STATE/logs/$name.log"
       bad=1
@@ -77,7 +77,8 @@ status() {
 }
 
 require_cluster() {
-  [[ -e $STATE/complete || -e $STATE/given ]] || die "there is no $KIND cluster \"$CLUSTER_NAME\"." "Start it: $COMMAND up"
+  [[ -e $STATE/complete || -e $STATE/given ]] ||
+    die "there is no $KIND cluster \"$CLUSTER_NAME\"." "Start it: $COMMAND up"
 }
 print_audit_log() {
   require_cluster
@@ -107,7 +108,8 @@ use_given_cluster() {
   [[ -n $context ]] || context=$("$kubectl" config current-context 2>/dev/null) ||
     die "MICROSERVICE_OPERATOR_USE_CLUSTER is set, but the kubeconfig names no current context." \
       "Set KUBECONFIG, or CLUSTER_CONTEXT to one of: $("$kubectl" config get-contexts -o name 2>/dev/null | tr '\n' ' ')"
-  version=$("$kubectl" --context "$context" get --raw /version --request-timeout 10s | sed -n 's/.*"gitVersion": *"\([^"]*\)".*/\1/p') ||
+  version=$("$kubectl" --context "$context" get --raw /version --request-timeout 10s |
+    sed -n 's/.*"gitVersion": *"\([^"]*\)".*/\1/p') ||
     die "the cluster of context \"$context\" does not answer; kubectl says why above."
   lock_clusters
   [[ ! -e $STATE/complete ]] || die "a $KIND cluster \"$CLUSTER_NAME\" runs here. Stop it first: $COMMAND down"

@@ -3,12 +3,14 @@
 
 IMAGES=$CACHE/images
 
-# make_archive NAME:TAG FOLDER DOCKERFILE KEY: prints the path of the archive, building it if need be. buildah's own storage
-# is a throw-away folder, and it runs in the node's namespaces, so that what else it writes goes with them: what is
-# worth keeping is the archive.
+# make_archive NAME:TAG FOLDER DOCKERFILE KEY: prints the path of the archive, building it if need be. buildah's own
+# storage is a throw-away folder, and it runs in the node's namespaces, so that what else it writes goes with them: what
+# is worth keeping is the archive.
 make_archive() {
-  local image=$1 folder=$2 dockerfile=$3 archive store
-  archive=$IMAGES/$(tr -c 'a-zA-Z0-9.\n' - <<<"${image##*/}")-$(printf '%s\n%s' "$image" "$4" | sha256sum | cut -c1-16).tar
+  local image=$1 folder=$2 dockerfile=$3 key archive store
+  key=$(printf '%s\n%s' "$image" "$4" | sha256sum)
+  archive=${image##*/}
+  archive=$IMAGES/${archive/:/-}-${key:0:16}.tar
   if [[ ! -e $archive ]]; then
     mkdir -p "$IMAGES"
     store=$(mktemp -d "$IMAGES/build.XXXXXX")
@@ -26,19 +28,31 @@ make_archive() {
 }
 
 folder_key() { # FOLDER DOCKERFILE
-  (cd "$1" && find . -type f -printf '%m %p\n' | sort && find . -type f -print0 | sort -z | xargs -0r sha256sum && cat "$2") | sha256sum
+  {
+    cd "$1"
+    find . -type f -printf '%m %p\n' | sort
+    find . -type f -print0 | sort -z | xargs -0r sha256sum
+    cat "$2"
+  } | sha256sum
 }
 
 # binary_archive NAME:TAG FILE ARGUMENTS: an image that holds one static program and runs it.
 binary_archive() {
   local image=$1 file=$2 arguments=${3:-} name folder
   name=$(basename "$file")
-  folder=$(mktemp -d)
+  mkdir -p "$IMAGES"
+  folder=$(mktemp -d "$IMAGES/build.XXXXXX")
   cp "$file" "$folder/$name"
-  printf 'FROM scratch\nCOPY %s /bin/%s\nENTRYPOINT ["/bin/%s"%s]\n' "$name" "$name" "$name" "$arguments" >"$folder/Dockerfile"
+  cat >"$folder/Dockerfile" <<DOCKERFILE
+FROM scratch
+COPY $name /bin/$name
+ENTRYPOINT ["/bin/$name"$arguments]
+DOCKERFILE
   make_archive "$image" "$folder" "$folder/Dockerfile" "$(stat -c '%s %Y' "$file") $file $arguments"
   rm -rf "$folder"
 }
+
+remove_unfinished_images() { rm -rf "$IMAGES"/build.* "$IMAGES"/*.tar.[0-9]*; }
 
 import_archive() { # FILE
   in_containerd images import "$(realpath "$1")"

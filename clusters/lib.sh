@@ -84,12 +84,15 @@ start() {
 cluster_pids() { # all processes of the cluster in $STATE
   { grep -lzxsF -- "MICROSERVICE_OPERATOR_CLUSTER=$STATE" /proc/[0-9]*/environ || true; } | cut -d/ -f3
 }
-# component_pid NAME: its process id, or nothing. What led into the namespaces does not count, nor do containerd's children.
+# component_pid NAME: its process id, or nothing. What led into the namespaces does not count, nor do containerd's
+# children.
 component_pid() {
   local pid
   for pid in $(cluster_pids); do
     grep -qzxsF -- "MICROSERVICE_OPERATOR_COMPONENT=$1" "/proc/$pid/environ" || continue
-    case $(readlink "/proc/$pid/exe") in */nsenter | */unshare | */setsid | */env | */sleep | */containerd-shim* | */runc) continue ;; esac
+    case $(readlink "/proc/$pid/exe") in
+      */nsenter | */unshare | */setsid | */env | */sleep | */containerd-shim* | */runc) continue ;;
+    esac
     printf '%s' "$pid"
     return
   done

@@ -15,12 +15,24 @@ DNS_SERVICE_IP=10.96.0.10
 POD_CIDR=10.244.0.0/16
 
 # Folders that kubelet, containerd and buildah insist on. For the node each is another, below $STATE/host.
-HOST_FOLDERS=(/var/lib/kubelet /var/lib/cni /var/lib/containers /var/log/pods /var/log/containers /etc/cni /opt/containerd)
-# Kernel settings that kubelet and Cilium change and that belong to no namespace: a whole machine would panic on the first
-# oops because a test cluster ran, and `unprivileged_bpf_disabled` cannot even be set back. The node sees files in their
-# place, may write into them, and nothing happens.
+HOST_FOLDERS=(/var/lib/kubelet /var/lib/cni /var/lib/containers /var/log/pods /var/log/containers /etc/cni
+  /opt/containerd)
+# Kernel settings that kubelet and Cilium change and that belong to no namespace: a whole machine would panic on the
+# first oops because a test cluster ran, and `unprivileged_bpf_disabled` cannot even be set back. The node sees files in
+# their place, may write into them, and nothing happens.
 HOST_SETTINGS=(vm/overcommit_memory kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes
   kernel/timer_migration kernel/unprivileged_bpf_disabled net/core/bpf_jit_enable net/core/fb_tunnels_only_for_init_net)
+
+# The link, the cgroup and the addresses exist once on a machine, also for somebody with another cache.
+refuse_a_second() {
+  local pid other
+  for pid in $(grep -lzxsF -- MICROSERVICE_OPERATOR_COMPONENT=node /proc/[0-9]*/environ | cut -d/ -f3); do
+    other=$(tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^MICROSERVICE_OPERATOR_CLUSTER=//p')
+    [[ -z $other || $other == "$STATE" ]] ||
+      die "a real cluster runs already, in $other; there can be one on a machine." \
+        "Stop it first: MICROSERVICE_OPERATOR_CACHE=${other%/clusters/*} clusters/real down"
+  done
+}
 
 # ---- namespaces ------------------------------------------------------------------------------------------------------
 # The node's first process as the host numbers it: the one that is number 1 in its own namespace.
@@ -124,7 +136,9 @@ make_cgroups() {
   for root in $(cgroup_roots); do
     mkdir -p "$root/$CGROUP"
     [[ $root == /sys/fs/cgroup ]] || continue
-    for controller in $(<"$root/cgroup.controllers"); do echo "+$controller" >"$root/cgroup.subtree_control" || true; done
+    for controller in $(<"$root/cgroup.controllers"); do
+      echo "+$controller" >"$root/cgroup.subtree_control" || true
+    done
   done
   # A new cpuset of version 1 is empty, and takes no process until it is filled.
   root=/sys/fs/cgroup/cpuset
@@ -246,7 +260,8 @@ start_cilium() {
       --enable-ipv4=true --enable-ipv6=false --enable-endpoint-routes=true --devices eth0,internet \
       --kube-proxy-replacement=false --enable-bpf-masquerade=false --enable-ipv4-masquerade=false \
       --enable-l7-proxy=true --external-envoy-proxy=true --enable-envoy-config=false --enable-hubble=false \
-      --enable-health-checking=false --identity-change-grace-period 0s --cni-exclusive=false --lib-dir "$STATE/cilium/lib"
+      --enable-health-checking=false --identity-change-grace-period 0s --cni-exclusive=false \
+      --lib-dir "$STATE/cilium/lib"
   fi
   # containerd 1.6 knows CNI up to 0.3.1 in this form
   cat >"$STATE/cni/conf/05-cilium.conflist" <<JSON

@@ -1,6 +1,111 @@
-//! The CRD as it is installed.
+//! The CRD as it is installed: what is derived from the types, made into what the API server enforces and `kubectl
+//! explain` shows.
+
+mod facets;
+mod shape;
+
+use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::labels;
+use super::v1alpha1::Microservice;
+
+/// The CustomResourceDefinition, as JSON with sorted keys.
+pub fn microservice() -> Result<Value, serde_json::Error> {
+    let mut crd = serde_json::to_value(Microservice::crd())?;
+    crd["metadata"]["labels"] = json!({ (labels::PART_OF): labels::OPERATOR });
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["description"] = json!(
+        "A service: one manifest that becomes a Deployment, Service, autoscaler, disruption budget, network policy and identity."
+    );
+    // Of metadata the server lets a CRD restrict these two only. Both must be there for rules to see the bound of either.
+    schema["properties"]["metadata"] = json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": NAME_MAX},
+            "generateName": {"type": "string", "maxLength": NAME_MAX - GENERATED_SUFFIX},
+        },
+    });
+    // Without it a new object has neither `observedGeneration` nor conditions, and GitOps tools take it for healthy.
+    schema["properties"]["status"]["default"] = json!({"observedGeneration": -1});
+    shape::shape(schema);
+    Ok(crd)
+}
+
+/// The OpenAPI schema of the one version.
+pub fn schema(crd: &Value) -> &Value {
+    &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+}
+
+/// Length of a DNS label: the name becomes that of a Service.
+const NAME_MAX: u32 = 63;
+/// Random characters that the server appends to `generateName`.
+const GENERATED_SUFFIX: u32 = 5;
+
 /// An object that is passed on as it is; checked when it is parsed.
 pub fn free_form(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `kubectl apply` without `--server-side` stores the whole object in an annotation of at most 256 KiB.
+    const COMPACT_MAX: usize = 262_144;
+    /// Ours, in `docs/`: what a reader still opens.
+    const YAML_MAX: usize = 200_000;
+
+    #[test]
+    fn the_crd_is_small_enough_for_a_plain_apply() {
+        let crd = microservice().unwrap();
+        let compact = serde_json::to_string(&crd).unwrap().len();
+        let yaml = crate::cli::output::compact_yaml(&crd).unwrap().len();
+        assert!(compact < COMPACT_MAX, "{compact} bytes of JSON");
+        assert!(yaml < YAML_MAX, "{yaml} bytes of YAML");
+    }
+
+    #[test]
+    fn everything_is_bounded_and_described() {
+        let crd = microservice().unwrap();
+        let mut unbounded = Vec::new();
+        visit(schema(&crd), "", &mut |path, node| {
+            let kind = node["type"].as_str().unwrap_or_default();
+            let free = node.get("x-kubernetes-preserve-unknown-fields").is_some() || node.get("enum").is_some() || node.get("format").is_some();
+            let bound = match kind {
+                "string" => node.get("maxLength").is_some() || free,
+                "array" => node.get("maxItems").is_some(),
+                "object" => node.get("additionalProperties").is_none() || node.get("maxProperties").is_some(),
+                _ => true,
+            };
+            let described = node.get("description").is_some() || path.ends_with('}') || path.ends_with(']') || path.contains("metadata");
+            if !bound || !described || node.get("nullable").is_some() {
+                unbounded.push(path.to_owned());
+            }
+        });
+        assert_eq!(unbounded, Vec::<String>::new());
+    }
+
+    #[test]
+    fn descriptions_end_with_a_stop_and_stay_on_one_line() {
+        let crd = microservice().unwrap();
+        visit(schema(&crd), "", &mut |path, node| {
+            if let Some(text) = node.get("description").and_then(Value::as_str) {
+                assert!(text.ends_with('.') && !text.contains('\n'), "{path}: {text}");
+            }
+        });
+    }
+
+    fn visit(node: &Value, path: &str, see: &mut impl FnMut(&str, &Value)) {
+        see(path, node);
+        for (name, child) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            visit(child, &format!("{path}.{name}"), see);
+        }
+        for (key, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
+            if let Some(child) = node.get(key).filter(|child| child.is_object()) {
+                visit(child, &format!("{path}{mark}"), see);
+            }
+        }
+    }
 }

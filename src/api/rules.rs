@@ -1,1 +1,101 @@
+//! What must hold between fields. The API server evaluates these rules at admission, `validate` offline; both get them
+//! from the CRD. A rule that the server's cost estimate would refuse belongs into `model::parse`.
 
+mod access;
+mod pod;
+mod scaling;
+mod service;
+
+use serde_json::{Value, json};
+
+/// A CEL rule.
+pub struct Rule {
+    /// The fields that it is attached to, as ends of paths (`env[]`), or whole paths (`spec`); the empty path is the root.
+    pub at: &'static [&'static str],
+    /// True when all is well.
+    pub rule: &'static str,
+    /// What must hold, and where it is not plain, what to do.
+    pub message: &'static str,
+    /// The field to name, relative to the one that the rule is attached to.
+    pub field: &'static str,
+    pub reason: Reason,
+}
+
+/// Class of an error, in the API server's words.
+#[derive(Clone, Copy)]
+pub enum Reason {
+    Invalid,
+    Required,
+    Forbidden,
+    Duplicate,
+}
+
+impl Rule {
+    const fn new(at: &'static [&'static str], rule: &'static str, message: &'static str) -> Self {
+        Self { at, rule, message, field: "", reason: Reason::Invalid }
+    }
+
+    const fn field(mut self, field: &'static str) -> Self {
+        self.field = field;
+        self
+    }
+
+    const fn required(mut self) -> Self {
+        self.reason = Reason::Required;
+        self
+    }
+
+    const fn forbidden(mut self) -> Self {
+        self.reason = Reason::Forbidden;
+        self
+    }
+
+    const fn duplicate(mut self) -> Self {
+        self.reason = Reason::Duplicate;
+        self
+    }
+
+    /// As an entry of `x-kubernetes-validations`.
+    pub fn to_schema(&self) -> Value {
+        let mut entry = json!({"rule": self.rule, "message": self.message});
+        // `FieldValueInvalid` is what the server assumes.
+        match self.reason {
+            Reason::Invalid => {}
+            Reason::Required => entry["reason"] = json!("FieldValueRequired"),
+            Reason::Forbidden => entry["reason"] = json!("FieldValueForbidden"),
+            Reason::Duplicate => entry["reason"] = json!("FieldValueDuplicate"),
+        }
+        if !self.field.is_empty() {
+            entry["fieldPath"] = json!(self.field);
+        }
+        entry
+    }
+}
+
+/// All rules.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    [service::RULES, pod::RULES, scaling::RULES, access::RULES].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::crd;
+
+    #[test]
+    fn every_rule_finds_its_field_in_the_schema() {
+        let text = crd::microservice().unwrap().to_string();
+        for rule in all() {
+            let entry = json!(rule.message).to_string();
+            assert!(text.contains(&entry), "nowhere in the CRD: {:?} {}", rule.at, rule.message);
+        }
+    }
+
+    #[test]
+    fn messages_say_what_must_hold() {
+        for rule in all() {
+            assert!(rule.message.len() < 250 && !rule.message.ends_with('.'), "{}", rule.message);
+            assert!(rule.message.contains("must") || rule.message.contains("need") || rule.message.contains("exclude"), "{}", rule.message);
+        }
+    }
+}

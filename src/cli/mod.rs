@@ -1,1 +1,40 @@
-//! 
+//! The command line. One file for each subcommand; this one only names them.
+
+pub mod output;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit status for wrong usage, as clap's own.
+const USAGE: u8 = 2;
+
+/// One Microservice manifest becomes a production-grade service on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator: in a pod, or on your machine against the current kubectl context
+    Run(Box<run::Args>),
+    /// Print the version
+    Version,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn dispatch(self) -> ExitCode {
+        match self.command {
+            Command::Run(args) => run::run(&args),
+            Command::Version => {
+                println!("microservice-operator {}", env!("CARGO_PKG_VERSION"));
+                ExitCode::SUCCESS
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ pub mod access;
 pub mod kind;
 pub mod parse;
 pub mod progress;
+pub mod quantity;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,34 @@
 //! From watch streams to a [`World`] for one service.
+//!
+//! ```text
+//! watch (one task for each kind) ──► seen ──► trim ──► tables ─────┐
+//!                                                        │ touch   ├──► gather ──► World
+//!                        apply ──► answers ──► expectations ───────┘
+//!                                                        ▼
+//!                                                      queue ──► a turn for each service that is due
+//! ```
 
+mod expectations;
+mod gather;
+mod key;
+mod packed;
+mod queue;
+mod seen;
+mod stores;
+mod tables;
+pub mod text;
+mod trim;
+mod version;
+mod watch;
 pub mod world;
 
+pub use expectations::Expectations;
+pub use gather::{Unreadable, is_leaving, ownership};
+pub use key::{Key, Watched};
+pub use queue::{Lane, Queue, Turn};
+pub use seen::{Fields, Seen};
+pub use stores::{Scope, Stores, Watches};
+pub use trim::object as fact;
+pub use version::Version;
+pub use watch::Errors;
 pub use world::World;

@@ -53,6 +53,19 @@ pub fn reject(world: &World, problems: Vec<Problem>, now: Timestamp) -> Decision
     Decision { status, events, wake: None }
 }
 
+/// The plan itself failed: a fault of the operator, confined to this object.
+pub fn broken(world: &World, panic: &str, now: Timestamp) -> Decision {
+    let generation = world.object.metadata.generation.unwrap_or(0);
+    let mut conditions = Conditions::new(previous(world), generation, now);
+    let message = format!("the operator failed on this object ({panic}); its children are left as they are. Please report it with the manifest");
+    let verdict = Verdict::Stalled { reason: "InternalError", message };
+    verdict.write(&mut conditions);
+    let events = stalled(world, &verdict).into_iter().collect();
+    let before = world.object.status.clone().unwrap_or_default();
+    let status = MicroserviceStatus { observed_generation: Some(generation), conditions: conditions.finish(), ..before };
+    Decision { status, events, wake: None }
+}
+
 /// `spec.suspend`: conditions keep their last values, and nothing but status is written.
 pub fn suspended(parsed: &Parsed, world: &World, now: Timestamp) -> Decision {
     let service = &parsed.service;

@@ -28,8 +28,8 @@ pub fn write(
     workload: &Workload,
 ) -> Option<Duration> {
     availability(conditions, service, step, workload);
-    requested(conditions, DISRUPTION, Kind::PodDisruptionBudget, children, applied, "Applied");
-    requested(conditions, NETWORK, Kind::NetworkPolicy, children, applied, "Applied");
+    requested(conditions, DISRUPTION, Kind::PodDisruptionBudget, children, applied);
+    requested(conditions, NETWORK, Kind::NetworkPolicy, children, applied);
     for kind in NOT_REQUESTED {
         conditions.set(kind, Is::True, "NotRequested", "not asked for");
     }
@@ -68,30 +68,34 @@ fn availability(conditions: &mut Conditions, service: &Service, step: &Step, wor
 }
 
 /// A family that is ready once its child is applied.
-fn requested(conditions: &mut Conditions, family: &str, kind: Kind, children: &Children, applied: &Applied, reason: &str) {
+fn requested(conditions: &mut Conditions, family: &str, kind: Kind, children: &Children, applied: &Applied) {
     let Some(child) = children.list.iter().map(|c| &c.reference).find(|r| r.kind == kind) else {
         return conditions.set(family, Is::True, "NotRequested", "not asked for");
     };
     match applied.failures.iter().find(|f| &f.child == child) {
         Some(failure) => conditions.set(family, Is::False, "NotApplied", &failure.message),
-        None => conditions.set(family, Is::True, reason, format!("{child} is applied")),
+        None => conditions.set(family, Is::True, "Applied", format!("{child} is applied")),
     }
 }
 
 fn autoscaler(conditions: &mut Conditions, service: &Service, world: &World, children: &Children, applied: &Applied) -> Option<Duration> {
-    requested(conditions, AUTOSCALER, Kind::HorizontalPodAutoscaler, children, applied, "Applied");
-    let (Scaling::Auto(_), Some(live), None) = (&service.scaling, &world.autoscaler, failed(applied)) else {
+    if !matches!(service.scaling, Scaling::Auto(_)) || applied.failures.iter().any(|f| f.child.kind == Kind::HorizontalPodAutoscaler) {
+        requested(conditions, AUTOSCALER, Kind::HorizontalPodAutoscaler, children, applied);
         return None;
-    };
+    }
+    let nothing = HorizontalPodAutoscaler::default();
+    let live = world.autoscaler.as_ref().unwrap_or(&nothing);
     let sick = ["AbleToScale", "ScalingActive"].into_iter().filter_map(|kind| find(live, kind)).find(|c| c.status == "False");
     match (sick, find(live, "ScalingActive")) {
-        (Some(c), _) if c.reason.as_deref() == Some("ScalingDisabled") => None,
         (Some(c), _) => {
             let reason = c.reason.as_deref().unwrap_or("NotActive");
             let message = format!("{}; it needs a metrics API (metrics-server) and resource requests", c.message.as_deref().unwrap_or("the autoscaler does not act"));
-            // The HPA's own transition time would do, but clocks differ: our condition's age is measured by ours.
-            let patient = conditions.age(AUTOSCALER);
-            let waited = conditions.get(AUTOSCALER).is_some_and(|c| c.status != "True") && patient >= METRICS_PATIENCE_SECONDS;
+            // The autoscaler's own transition time would do, but clocks differ: ours is measured against ours.
+            let waited = match conditions.get(AUTOSCALER).map(|c| c.status.as_str()) {
+                Some("False") => true,
+                Some("Unknown") => conditions.age(AUTOSCALER) >= METRICS_PATIENCE_SECONDS,
+                _ => false,
+            };
             conditions.set(AUTOSCALER, if waited { Is::False } else { Is::Unknown }, reason, message);
             (!waited).then(|| Duration::from_secs((METRICS_PATIENCE_SECONDS - conditions.age(AUTOSCALER)).max(1).unsigned_abs()))
         }
@@ -104,10 +108,6 @@ fn autoscaler(conditions: &mut Conditions, service: &Service, world: &World, chi
             None
         }
     }
-}
-
-fn failed(applied: &Applied) -> Option<()> {
-    applied.failures.iter().any(|f| f.child.kind == Kind::HorizontalPodAutoscaler).then_some(())
 }
 
 /// `status.autoscaling`.

@@ -4,16 +4,22 @@
 //! it and says what to remember, what to tell the user, and when to look again.
 
 mod advance;
+pub mod change;
 pub mod children;
 mod conditions;
 mod diagnose;
+pub mod diff;
+pub mod digest;
 mod families;
+pub mod replicas;
 pub mod revision;
 mod rollout;
 mod verdict;
+#[cfg(test)]
+mod stories;
 mod workload;
 
-pub use advance::{advance, reject, suspended};
+pub use advance::{advance, broken, reject, suspended};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

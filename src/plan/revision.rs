@@ -1,1 +1,153 @@
+//! Revisions: which pods the spec asks for, which ones are applied, and which records are kept.
 
+use serde_json::{Value, json};
+
+use super::children::{pod, tidy};
+use super::digest;
+use crate::api::labels;
+use crate::api::v1alpha1::{AccessPolicy, MicroserviceSpec, OnFailure, Outbound, ServiceAccount};
+use crate::model::{Progress, Service};
+use crate::observe::world::Revision;
+
+/// Characters of the hash of a spec's inputs: 128 bits, because a collision would swallow a user's change.
+const INPUTS: usize = 32;
+
+/// A revision to apply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// Eight hexadecimal characters, from the template.
+    pub hash: String,
+    /// Hash of the spec's part that made it.
+    pub inputs: String,
+    /// The pod template, without the label that carries `hash`.
+    pub template: Value,
+    /// Ordinal: the greatest is the one last asked for.
+    pub number: i64,
+    /// Whether a record of it exists.
+    pub recorded: bool,
+}
+
+/// The revision that the spec asks for.
+///
+/// A record with the same inputs is used as it stands: what this version of the operator would render from them today
+/// does not matter, so an upgrade of the operator never replaces a pod. Going back to an older revision makes it the
+/// newest again, as Deployments number theirs.
+pub fn target(service: &Service, revisions: &[Revision]) -> Target {
+    let restart = restart(service, revisions);
+    let inputs = inputs(service, restart);
+    let recorded = revisions.iter().filter(|revision| revision.inputs == inputs).max_by_key(|revision| revision.number);
+    if let Some(revision) = recorded {
+        return from_record(revision, inputs, revisions);
+    }
+    let template = pod::template(service, restart);
+    let hash = unused(&template, revisions);
+    match revisions.iter().find(|revision| revision.hash == hash) {
+        // Other words for the same pods, `1000m` for `1`.
+        Some(revision) => from_record(revision, inputs, revisions),
+        None => Target { number: greatest(revisions) + 1, hash, inputs, template, recorded: false },
+    }
+}
+
+/// The revision whose pods are applied: the target, or the last good one while the target is the one that failed.
+pub fn effective(service: &Service, progress: &Progress, revisions: &[Revision]) -> Target {
+    effective_of(&target(service, revisions), service, progress, revisions)
+}
+
+/// [`effective`], when the target is known.
+pub(super) fn effective_of(target: &Target, service: &Service, progress: &Progress, revisions: &[Revision]) -> Target {
+    let failed = service.rollout.on_failure == OnFailure::Rollback && progress.failed.as_ref() == Some(&target.hash);
+    let stable = progress.stable.as_ref().filter(|stable| failed && **stable != target.hash);
+    let record = stable.and_then(|hash| revisions.iter().find(|revision| revision.hash == *hash));
+    match record {
+        Some(stable) => Target {
+            hash: stable.hash.clone(),
+            inputs: stable.inputs.clone(),
+            template: stable.template.clone(),
+            number: stable.number,
+            recorded: true,
+        },
+        None => target.clone(),
+    }
+}
+
+/// Records that stay: those in use, and of the others the newest, up to the user's limit.
+pub fn kept<'a>(service: &Service, progress: &Progress, revisions: &'a [Revision], target: &Target) -> Vec<&'a Revision> {
+    let used = [Some(&target.hash), progress.stable.as_ref(), progress.candidate.as_ref(), progress.failed.as_ref()];
+    let (mut kept, mut others): (Vec<_>, Vec<_>) = revisions.iter().partition(|revision| used.contains(&Some(&revision.hash)));
+    others.sort_by_key(|revision| std::cmp::Reverse(revision.number));
+    kept.extend(others.into_iter().take(service.rollout.history_limit));
+    kept
+}
+
+fn from_record(revision: &Revision, inputs: String, revisions: &[Revision]) -> Target {
+    let greatest = greatest(revisions);
+    Target {
+        hash: revision.hash.clone(),
+        inputs,
+        template: revision.template.clone(),
+        number: if revision.number == greatest { greatest } else { greatest + 1 },
+        recorded: true,
+    }
+}
+
+fn greatest(revisions: &[Revision]) -> i64 {
+    revisions.iter().map(|revision| revision.number).max().unwrap_or(0)
+}
+
+/// The template's hash, or, should another template be on record under it, the next one that is free. Eight characters
+/// meet by chance once in four thousand million pairs; without this, the pods of the older one would run.
+fn unused(template: &Value, revisions: &[Revision]) -> String {
+    let taken = |hash: &String| revisions.iter().any(|known| known.hash == *hash && known.template != *template);
+    let salted = |salt: u32| match salt {
+        0 => digest::short(template),
+        _ => digest::short(&json!([template, salt])),
+    };
+    let mut hash = salted(0);
+    for salt in 1.. {
+        if !taken(&hash) {
+            break;
+        }
+        hash = salted(salt);
+    }
+    hash
+}
+
+/// The restart that holds: the annotation's, or, when it has been taken away, that of the newest record. Taking the
+/// command back must not replace the pods once more.
+fn restart<'a>(service: &'a Service, revisions: &'a [Revision]) -> Option<&'a str> {
+    let newest = revisions.iter().max_by_key(|revision| revision.number);
+    let annotations = newest.and_then(|revision| revision.template.pointer("/metadata/annotations"));
+    let last = annotations.and_then(|annotations| annotations.get(labels::RESTART)?.as_str());
+    service.commands.restart.as_deref().or(last)
+}
+
+/// Hash of what decides over pods. A field that is not taken out here counts: at worst, an edit that changes no pod
+/// renders the template again and finds the same hash.
+fn inputs(service: &Service, restart: Option<&str>) -> String {
+    let spec = service.spec.clone();
+    let edges = spec.access_policy.and_then(|policy| policy.outbound).map(|entries| {
+        let with_variable = entries.into_iter().filter(|entry| entry.env.is_some());
+        let edge = |entry: Outbound| Outbound {
+            service: entry.service,
+            namespace: entry.namespace,
+            env: entry.env,
+            ..Outbound::default()
+        };
+        with_variable.map(edge).collect()
+    });
+    let of_pods = MicroserviceSpec {
+        access_policy: Some(AccessPolicy { outbound: edges, ..AccessPolicy::default() }),
+        service_account: spec.service_account.map(|account| ServiceAccount { annotations: None, ..account }),
+        service: None,
+        replicas: None,
+        autoscaling: None,
+        disruption: None,
+        rollout: None,
+        deletion_policy: None,
+        suspend: None,
+        ..service.spec.clone()
+    };
+    let mut hash = digest::digest(&tidy(json!({ "spec": of_pods, "restart": restart })));
+    hash.truncate(INPUTS);
+    hash
+}

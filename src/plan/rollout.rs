@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::v1alpha1::{ActionResult, Failure, LastAction, OnFailure, RolloutState};
+use crate::api::v1alpha1::{ActionResult, Failure, LastAction, RolloutState};
 use crate::model::{Progress, Service};
 use crate::observe::World;
 
@@ -33,8 +33,8 @@ pub struct Step {
     pub wake: Option<Duration>,
     /// Revision of the spec.
     pub target: Target,
-    /// Revision whose template is applied under the progress that was read.
-    pub effective: Target,
+    /// Good revision that takes the place of the target, which failed.
+    pub back: Option<String>,
 }
 
 impl Step {
@@ -43,7 +43,7 @@ impl Step {
         if self.progress.candidate.is_some() {
             RolloutState::Progressing
         } else if self.failed() {
-            if self.effective.hash == self.target.hash { RolloutState::Failed } else { RolloutState::RolledBack }
+            if self.back.is_some() { RolloutState::RolledBack } else { RolloutState::Failed }
         } else {
             RolloutState::Completed
         }
@@ -58,15 +58,29 @@ impl Step {
 /// One step of the state machine.
 pub fn step(service: &Service, before: &Progress, world: &World, workload: &Workload, now: Timestamp) -> Step {
     let target = revision::target(service, &world.revisions);
-    let effective = revision::effective(service, before, &world.revisions);
-    let mut step = Step { progress: before.clone(), events: Vec::new(), wake: None, target, effective };
+    let back = way_back(service, before, world, &target);
+    let mut step = Step { progress: before.clone(), events: Vec::new(), wake: None, target, back };
     forget(&mut step);
     retry(&mut step, service, now);
     begin(&mut step, now);
     if !complete(&mut step, workload) {
         fail(&mut step, service, world, workload, now);
     }
+    step.back = way_back(service, &step.progress, world, &step.target);
+    if let (None, Some(failed), Some(stable)) = (&before.failed, &step.progress.failed, &step.back) {
+        step.events.push(Event::warning(
+            "RolledBack",
+            "Rollback",
+            format!("going back from revision {failed} to {stable}; the spec is unchanged"),
+        ));
+    }
     step
+}
+
+/// The revision that is applied in the target's place under this progress, if another one is.
+fn way_back(service: &Service, progress: &Progress, world: &World, target: &Target) -> Option<String> {
+    let effective = revision::effective(service, progress, &world.revisions);
+    (effective.hash != target.hash).then_some(effective.hash)
 }
 
 /// A spec that asks for something else than the failed revision takes the blame off it.
@@ -137,7 +151,7 @@ fn complete(step: &mut Step, workload: &Workload) -> bool {
     }
     // A failed revision that is still in the Deployment, because its template has yet to go back, is not promoted for
     // having become ready at the last moment: it would be rolled back all the same a moment later.
-    if step.failed() && step.effective.hash != *target {
+    if step.back.is_some() {
         return false;
     }
     step.events.push(Event::normal(
@@ -171,14 +185,10 @@ fn fail(step: &mut Step, service: &Service, world: &World, workload: &Workload, 
         .unwrap_or_else(|| "its pods are not ready".to_owned());
     let message = format!(
         "revision {target} made no progress for {deadline} s ({} of {} pods available): {seen}",
-        workload.available.min(workload.updated),
+        workload.updated_available(),
         workload.desired
     );
-    let back = step.progress.stable.clone().filter(|_| service.rollout.on_failure == OnFailure::Rollback);
     step.events.push(Event::warning("RolloutFailed", "Rollout", message.clone()));
-    if let Some(stable) = &back {
-        step.events.push(Event::warning("RolledBack", "Rollback", format!("going back to revision {stable}; the spec is unchanged")));
-    }
     step.progress.candidate = None;
     step.progress.failed = Some(target);
     step.progress.failure = Some(Failure { reason: DEADLINE.to_owned(), message, at: Time(now) });

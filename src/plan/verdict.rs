@@ -94,15 +94,12 @@ fn refused_children(applied: &Applied) -> Option<Verdict> {
 fn given_up(step: &Step, workload: &Workload) -> Verdict {
     let cause = step.progress.failure.as_ref().map(|f| f.message.as_str()).unwrap_or_default();
     let failed = &step.target.hash;
-    let now = match &step.progress.stable {
-        Some(stable) if step.progress.failed.is_some() && (step.effective.hash != *failed || workload.revision.as_deref() != Some(failed)) => {
-            if workload.runs(stable) && workload.complete() {
-                format!("rolled back to revision {stable}, which serves with {} pods", workload.available)
-            } else {
-                format!("going back to revision {stable}")
-            }
+    let now = match &step.back {
+        Some(stable) if workload.runs(stable) && workload.complete() => {
+            format!("rolled back to revision {stable}, which serves with {} pods", workload.available)
         }
-        _ => "it is left in place".to_owned(),
+        Some(stable) => format!("going back to revision {stable}"),
+        None => "it is left in place".to_owned(),
     };
     Verdict::Stalled {
         reason: super::rollout::DEADLINE,
@@ -125,7 +122,7 @@ fn refused_pods(workload: &Workload) -> Option<Verdict> {
 
 fn rolling(step: &Step, world: &World, workload: &Workload) -> Verdict {
     let target = &step.target.hash;
-    let (pods, wanted) = if workload.runs(target) { (workload.available.min(workload.updated), workload.desired) } else { (0, workload.desired) };
+    let (pods, wanted) = if workload.runs(target) { (workload.updated_available(), workload.desired) } else { (0, workload.desired) };
     let trouble = diagnose::worst(&world.pods, Some(target)).map(|t| format!("; {t}")).unwrap_or_default();
     let (reason, what) = match &step.progress.stable {
         Some(stable) => ("RolloutInProgress", format!("rolling from revision {stable} to {target}")),

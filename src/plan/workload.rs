@@ -69,6 +69,12 @@ impl Workload {
         self.current && self.total == self.updated && self.available >= minimum
     }
 
+    /// Pods of the present revision that are surely available: a Deployment counts all revisions together, and at worst
+    /// every pod of another one is among them.
+    pub fn updated_available(&self) -> i32 {
+        (self.available - (self.total - self.updated)).max(0)
+    }
+
     /// Ready pods of wanted pods, for people.
     pub fn text(&self) -> String {
         format!("{}/{}", self.ready, self.desired)

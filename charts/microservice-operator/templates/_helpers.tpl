@@ -83,20 +83,18 @@ labels:
 {{- define "operator.args" -}}
 - run
 {{- with .Values.watchNamespaces }}
-- --watch-namespaces={{ join "," . }}
-{{- end }}
-{{- if .Values.leaderElection.enabled }}
-- --lease-name={{ include "operator.fullname" . }}
-- --lease-duration-seconds={{ .Values.leaderElection.leaseDurationSeconds }}
-{{- else }}
-- --no-leader-election
+- --namespaces={{ join "," . }}
 {{- end }}
 - --concurrency={{ .Values.concurrency }}
-- --health-address=0.0.0.0:{{ .Values.healthPort }}
-{{- if .Values.metrics.enabled }}
-- --metrics-address=0.0.0.0:{{ .Values.metrics.port }}
+{{- if .Values.leaderElection.enabled }}
+- --lease-name={{ include "operator.fullname" . }}
+- --lease-duration={{ .Values.leaderElection.leaseDuration }}
+{{- else }}
+- --leader-elect=false
 {{- end }}
-- --log={{ .Values.logging.level }}
+- --health-address=:{{ .Values.healthPort }}
+- --metrics-address={{ if .Values.metrics.enabled }}:{{ .Values.metrics.port }}{{ else }}0{{ end }}
+- --log-level={{ .Values.logging.level }}
 - --log-format={{ .Values.logging.format }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}

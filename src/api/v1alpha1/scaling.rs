@@ -135,7 +135,7 @@ pub struct Placement {
     /// Taints that the pods bear, as in core/v1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerations: Option<Vec<Toleration>>,
-    /// Affinity, as in core/v1.
+    /// Affinity to nodes and pods, as in core/v1: see `kubectl explain pod.spec.affinity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
     /// Priority class of the pods. Classes whose names begin with `system-` are refused.

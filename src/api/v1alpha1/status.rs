@@ -48,7 +48,7 @@ pub struct MicroserviceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inventory: Vec<InventoryEntry>,
     /// Values in force that the spec leaves out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::super::crd::free_form")]
     pub defaults: Option<serde_json::Map<String, serde_json::Value>>,
 }

@@ -304,7 +304,7 @@ pub struct PodTemplate {
     pub metadata: Option<PodTemplateMetadata>,
     /// A partial PodSpec, as in core/v1. Host namespaces, host paths, privileged containers, node names and foreign
     /// service accounts are refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::super::crd::free_form")]
     pub spec: Option<serde_json::Map<String, serde_json::Value>>,
 }

@@ -1,1 +1,82 @@
+//! What must exist for a service, one file for each kind of child.
 
+mod autoscaler;
+mod config_map;
+mod containers;
+mod deployment;
+mod disruption_budget;
+mod metadata;
+mod names;
+mod network_policy;
+mod overrides;
+pub mod pod;
+mod probes;
+mod resources;
+mod revision;
+mod security;
+mod service;
+mod service_account;
+#[cfg(test)]
+mod tests;
+mod tidy;
+mod volumes;
+
+use serde::Serialize;
+
+use super::Children;
+use super::revision as history;
+use crate::api::v1alpha1::Protocol;
+use crate::model::{ChildRef, Kind, Port, Progress, Service};
+use crate::observe::world::Revision;
+
+pub use metadata::selector_text;
+pub use tidy::tidy;
+
+/// What must exist now. `revisions` are those on record; what they look like decides only which template is applied
+/// and which records may go.
+pub fn children(service: &Service, progress: &Progress, revisions: &[Revision]) -> Children {
+    let target = history::target(service, revisions);
+    let effective = history::effective_of(&target, service, progress, revisions);
+    // A template that was rendered by another version may mount its files under another name; then this version's
+    // ConfigMap would be there for nothing.
+    let content = config_map::build(service)
+        .filter(|map| config_map::mounted(service, &target.template).any(|name| name == map.reference.name));
+
+    let mut list = vec![service_account::build(service), revision::build(service, &target), deployment::build(service, &effective)];
+    list.extend(content);
+    list.extend(network_policy::build(service));
+    list.extend(disruption_budget::build(service));
+    list.extend(service::build(service));
+    list.extend(autoscaler::build(service));
+    list.sort_by(|a, b| a.reference.cmp(&b.reference));
+
+    let kept = history::kept(service, progress, revisions, &target);
+    let records = kept.iter().map(|revision| ChildRef { kind: Kind::ControllerRevision, name: revision.name.clone() });
+    // The content of a ConfigMap is in no template: once pruned, it could not be made again for a rollback.
+    let templates = kept.iter().map(|revision| &revision.template).chain([&target.template]);
+    let maps = templates.flat_map(|template| config_map::mounted(service, template));
+    let maps = maps.map(|name| ChildRef { kind: Kind::ConfigMap, name: name.to_owned() });
+    let mut retained: Vec<_> =
+        records.chain(maps).filter(|reference| list.iter().all(|child| child.reference != *reference)).collect();
+    retained.sort();
+    retained.dedup();
+    Children { list, retained }
+}
+
+/// The port that `spec.port` names; a worker has none.
+pub fn main_port(service: &Service) -> Option<&Port> {
+    service.spec.port.and(service.ports.first())
+}
+
+/// The protocol below the one that is spoken.
+fn transport(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::UDP => "UDP",
+        Protocol::HTTP | Protocol::GRPC | Protocol::TCP => "TCP",
+    }
+}
+
+/// A choice in its own spelling, which is Kubernetes' too, so that no second list of words can differ from the first.
+fn word<T: Serialize>(choice: T) -> Option<String> {
+    serde_json::to_value(choice).ok()?.as_str().map(str::to_owned)
+}

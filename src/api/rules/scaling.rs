@@ -1,0 +1,77 @@
+//! How many pods, how they are replaced, where they run.
+
+use super::Rule;
+
+pub const RULES: &[Rule] = &[
+    Rule::new(
+        &["spec"],
+        "!(has(self.replicas) && has(self.autoscaling))",
+        "`replicas` and `autoscaling` exclude each other: remove one; to change an autoscaled number, set `autoscaling.minReplicas` and `maxReplicas`",
+    )
+    .field(".replicas")
+    .forbidden(),
+    Rule::new(
+        &["spec.autoscaling"],
+        "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
+        "`minReplicas` must not exceed `maxReplicas`",
+    )
+    .field(".minReplicas"),
+    Rule::new(
+        &["spec.autoscaling.cpu", "spec.autoscaling.memory"],
+        "has(self.averageUtilization) != has(self.averageValue)",
+        "exactly one of `averageUtilization` and `averageValue` must be given",
+    ),
+    Rule::new(
+        &["spec.disruption"],
+        "!(has(self.policy) && self.policy == 'None' && has(self.maxUnavailable))",
+        "`policy: None` and `maxUnavailable` exclude each other: without a budget nothing is counted",
+    )
+    .field(".maxUnavailable")
+    .forbidden(),
+    Rule::new(
+        &["spec.placement"],
+        "!has(self.priorityClassName) || !self.priorityClassName.startsWith('system-')",
+        "classes that begin with `system-` are the cluster's own: it must be another",
+    )
+    .field(".priorityClassName")
+    .forbidden(),
+    Rule::new(
+        &["tolerations[]"],
+        "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+        "a toleration without `key` bears every taint: it needs `operator: Exists`",
+    )
+    .field(".operator")
+    .required(),
+    Rule::new(
+        &["tolerations[]"],
+        "!(has(self.operator) && self.operator == 'Exists' && has(self.value) && self.value != '')",
+        "`operator: Exists` and `value` exclude each other",
+    )
+    .field(".value")
+    .forbidden(),
+    Rule::new(
+        &["tolerations[]"],
+        "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+        "`tolerationSeconds` needs `effect: NoExecute`",
+    )
+    .field(".effect"),
+    Rule::new(
+        &["spec.rollout"],
+        "!(has(self.strategy) && self.strategy == 'Recreate') || !(has(self.maxSurge) || has(self.maxUnavailable))",
+        "`strategy: Recreate` excludes `maxSurge` and `maxUnavailable`: it stops all pods first",
+    )
+    .field(".strategy")
+    .forbidden(),
+    Rule::new(
+        &["spec.rollout"],
+        "!has(self.maxSurge) || !(self.maxSurge == 0 || self.maxSurge == '0%') || (has(self.maxUnavailable) && self.maxUnavailable != 0 && self.maxUnavailable != '0%')",
+        "`maxSurge` and `maxUnavailable` (default 0) must not both be zero: no pod could be replaced",
+    )
+    .field(".maxSurge"),
+    Rule::new(
+        &["spec.rollout"],
+        "(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600) > (has(self.minReadySeconds) ? self.minReadySeconds : 0)",
+        "`progressDeadlineSeconds` (default 600) must exceed `minReadySeconds`: no update could succeed",
+    )
+    .field(".progressDeadlineSeconds"),
+];

@@ -1,0 +1,93 @@
+//! YAML as the subcommands print it: sorted keys, long lines left to the reader's window, and quotes wherever some YAML
+//! reader could take a string for something else.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+use serde_json::Value;
+use serde_saphyr::{FlowMap, FlowSeq, SerializerOptions, ser_error::Error};
+
+/// One document.
+pub fn yaml(value: &impl Serialize) -> Result<String, Error> {
+    serde_saphyr::to_string_with_options(value, options())
+}
+
+/// One document in which a map or list of a few plain values takes one line: for schemas, which are deep, and of which
+/// indentation would be the better half.
+pub fn compact_yaml(value: &Value) -> Result<String, Error> {
+    yaml(&Compact(value))
+}
+
+fn options() -> SerializerOptions {
+    // Folding would break messages and patterns over lines, where nobody finds them again.
+    serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX }
+}
+
+/// Longest map or list on one line, in bytes: with the indentation of a schema it still fits a wide window.
+const LINE: usize = 160;
+
+struct Compact<'a>(&'a Value);
+
+impl Serialize for Compact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(map) if fits(map.iter().map(|(key, value)| (key.len(), value))) => FlowMap(map).serialize(serializer),
+            Value::Array(list) if fits(list.iter().map(|value| (0, value))) => FlowSeq(list).serialize(serializer),
+            Value::Object(map) => {
+                let mut out = serializer.serialize_map(Some(map.len()))?;
+                for (key, value) in map {
+                    out.serialize_entry(key, &Compact(value))?;
+                }
+                out.end()
+            }
+            Value::Array(list) => {
+                let mut out = serializer.serialize_seq(Some(list.len()))?;
+                for value in list {
+                    out.serialize_element(&Compact(value))?;
+                }
+                out.end()
+            }
+            scalar => scalar.serialize(serializer),
+        }
+    }
+}
+
+fn fits<'a>(entries: impl Iterator<Item = (usize, &'a Value)>) -> bool {
+    let mut width = 0;
+    for (key, value) in entries {
+        width += key
+            + 2
+            + match value {
+                Value::Object(_) | Value::Array(_) => return false,
+                Value::String(text) if text.contains('\n') => return false,
+                Value::String(text) => text.len() + 2,
+                scalar => scalar.to_string().len(),
+            };
+    }
+    width <= LINE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_other_readers_would_misread_is_quoted() {
+        let text = yaml(&json!({"a": "yes", "b": "0644", "c": "1:30", "d": "~", "e": "1e3", "f": "off", "g": "2026-11-23", "h": "plain"}))
+            .unwrap();
+        for line in text.lines().filter(|line| !line.contains("plain")) {
+            assert!(line.contains('"') || line.contains('\''), "{line}");
+        }
+    }
+
+    #[test]
+    fn texts_of_several_lines_are_blocks() {
+        assert_eq!(yaml(&json!({"a": "one\ntwo\n"})).unwrap(), "a: |\n  one\n  two\n");
+    }
+
+    #[test]
+    fn small_leaves_take_one_line() {
+        let value = json!({"port": {"type": "integer", "minimum": 1}, "list": [1, 2], "deep": {"a": {"b": "c"}}});
+        assert_eq!(compact_yaml(&value).unwrap(), "deep:\n  a: {b: c}\nlist: [1, 2]\nport: {minimum: 1, type: integer}\n");
+    }
+}

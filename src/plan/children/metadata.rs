@@ -1,0 +1,116 @@
+//! Names, labels, selectors and owners, the same for every child.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use kube::Resource;
+use serde::Serialize;
+
+use super::tidy;
+use crate::api::labels;
+use crate::api::v1alpha1::{DeletionPolicy, Microservice};
+use crate::model::{Child, ChildRef, Kind, Service};
+
+/// Prefixes of annotations that are addressed to the tool that applied the Microservice. On a child they would make
+/// that tool take the child for its own, and delete it as one that it does not know.
+const FOREIGN: [&str; 6] = [
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "helm.sh/",
+    "kubectl.kubernetes.io/last-applied-configuration",
+];
+
+/// Prefix of the operator's own labels and annotations, which users cannot set on children.
+pub const RESERVED: &str = "microservices.dev/";
+
+/// A child as it is sent.
+pub fn child<T: Serialize>(kind: Kind, metadata: &ObjectMeta, object: &T) -> Child {
+    let name = metadata.name.clone().unwrap_or_default();
+    Child { reference: ChildRef { kind, name }, object: tidy::json(object) }
+}
+
+/// Metadata of the child `name`.
+pub fn metadata(service: &Service, name: &str) -> ObjectMeta {
+    // Offline (`render`) there is no uid yet, and a reference without one is refused by the server.
+    let owner = (!service.uid.is_empty()).then(|| OwnerReference {
+        api_version: Microservice::api_version(&()).into_owned(),
+        kind: Microservice::kind(&()).into_owned(),
+        name: service.name.clone(),
+        uid: service.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    });
+    let orphan = (labels::ORPHAN_OF.to_owned(), format!("{}/{}", service.namespace, service.name));
+    let (owner_references, annotations) = match service.deletion {
+        DeletionPolicy::Delete => (owner.map(|owner| vec![owner]), None),
+        DeletionPolicy::Orphan => (None, Some([orphan].into())),
+    };
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(service.namespace.clone()),
+        labels: Some(common_labels(service)),
+        annotations,
+        owner_references,
+        ..ObjectMeta::default()
+    }
+}
+
+/// [`metadata`] with annotations of the user's. The operator's own win.
+pub fn annotated(service: &Service, name: &str, annotations: Option<&BTreeMap<String, String>>) -> ObjectMeta {
+    let mut metadata = metadata(service, name);
+    let mut all = annotations.map(allowed).unwrap_or_default();
+    all.extend(metadata.annotations.take().unwrap_or_default());
+    metadata.annotations = Some(all);
+    metadata
+}
+
+/// A user's annotations without those that a child must not carry.
+pub fn allowed(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let refused = |key: &str| key.starts_with(RESERVED) || FOREIGN.iter().any(|prefix| key.starts_with(prefix));
+    annotations.iter().filter(|(key, _)| !refused(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Labels of every child and of the pods. Those that selectors use come last: nothing overrides them.
+pub fn common_labels(service: &Service) -> BTreeMap<String, String> {
+    let mut all = service.labels.clone();
+    all.extend(identity(&service.name));
+    all.insert(labels::MANAGED_BY.to_owned(), labels::OPERATOR.to_owned());
+    all
+}
+
+/// Labels of the pods that the rolling Deployment makes.
+pub fn pod_labels(service: &Service) -> BTreeMap<String, String> {
+    let mut all = common_labels(service);
+    all.insert(labels::TRACK.to_owned(), labels::TRACK_ROLLING.to_owned());
+    all
+}
+
+/// The labels that make a pod one of the service `name`'s. The same in every version of the operator: selectors are
+/// immutable.
+pub fn identity(name: &str) -> BTreeMap<String, String> {
+    [labels::NAME, labels::INSTANCE].into_iter().map(|key| (key.to_owned(), name.to_owned())).collect()
+}
+
+/// Selects all pods of the service, whatever workload made them.
+pub fn selector(service: &Service) -> LabelSelector {
+    matching(identity(&service.name))
+}
+
+/// Selects the pods of the rolling Deployment only.
+pub fn rolling_selector(service: &Service) -> LabelSelector {
+    let mut labels = identity(&service.name);
+    labels.insert(labels::TRACK.to_owned(), labels::TRACK_ROLLING.to_owned());
+    matching(labels)
+}
+
+/// [`selector`] as text, as the scale subresource reports it.
+pub fn selector_text(service: &Service) -> String {
+    let pairs = identity(&service.name).into_iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+pub fn matching(labels: BTreeMap<String, String>) -> LabelSelector {
+    LabelSelector { match_labels: Some(labels), match_expressions: None }
+}

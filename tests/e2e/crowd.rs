@@ -1,0 +1,147 @@
+//! A cluster with nothing else in it: what happens before the CRD is there, and with very many services at once.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream;
+use serde_json::{Value, json};
+
+use crate::harness::audit::tally;
+use crate::harness::*;
+
+/// The bar, for 1 000 services.
+const MOST_MEMORY_MIB: u64 = 80;
+/// Its bar for passes over one object; what is measured is their sum over all objects, per object.
+const MOST_PASSES: f64 = 5.0;
+const CRD: &str = "microservices.microservices.dev";
+
+#[tokio::test]
+async fn without_the_crd_the_operator_waits_and_begins_when_it_comes() {
+    let Some(mut story) = Story::bare("no-crd").await else { return };
+    story.cluster.kubectl(&["delete", "crd", CRD, "--ignore-not-found"], "");
+    let index = story.start_operator("", Setup::default());
+    let end = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < end {
+        let operator = story.operator_number(index);
+        operator.alive().unwrap_or_else(|how| panic!("the operator {how}; log:\n{}", operator.log_tail()));
+        assert!(!operator.is_ready(), "ready for what?");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let operator = story.operator_number(index);
+    assert_eq!(operator.health("/healthz").map(|(status, _)| status), Some(200), "alive, though not ready");
+    let (_, said) = operator.health("/readyz").unwrap();
+    assert!(said.to_lowercase().contains("microservice"), "it says what it waits for: {said}");
+
+    story.cluster.install_crd();
+    operator.wait_ready(Duration::from_secs(60));
+    story.service("orders", json!({"image": "example.com/orders:1", "port": 8080, "replicas": 1})).await;
+    story.until_ready("orders").await;
+
+    // And goes away in the middle of the work: the services are gone with it, the operator is not.
+    story.cluster.kubectl(&["delete", "crd", CRD, "--timeout=60s"], "");
+    story.until_gone("Deployment", "orders").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    operator.alive().unwrap();
+    story.cluster.install_crd();
+    story.service("orders", json!({"image": "example.com/orders:1", "port": 8080, "replicas": 1})).await;
+    story.until(Duration::from_secs(90), "Ready again", "Microservice", "orders", is_ready).await;
+}
+
+#[tokio::test]
+async fn a_microservice_that_cannot_be_read_hurts_no_other() {
+    let Some(mut story) = Story::bare("unreadable").await else { return };
+    story.cluster.install_crd();
+    // Written while an older or a broken CRD was in force: a string where a number is due.
+    let loose = json!([{"op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema",
+        "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}]);
+    story.cluster.kubectl(&["patch", "crd", CRD, "--type=json", &format!("--patch={loose}")], "");
+    let broken = json!({"image": ["not", "text"], "port": "http", "replicas": "many"});
+    let deadline = Instant::now() + SOON;
+    // The server takes a moment to use the new schema.
+    while let Err(error) = story.try_apply(&microservice("broken", broken.clone())).await {
+        assert!(Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    story.cluster.install_crd();
+    let index = story.start_operator("", Setup::default());
+    story.operator_number(index).wait_ready(SOON);
+    story.service("orders", json!({"image": "example.com/orders:1", "port": 8080, "replicas": 1})).await;
+    story.until_ready("orders").await;
+    story.patch("Microservice", "orders", json!({"spec": {"replicas": 2}})).await;
+    story.until(SOON, "followed", "Microservice", "orders", |o| is_ready(o) && number(o, "/status/readyReplicas") == 2).await;
+    assert!(story.operator().log_tail().contains("broken"), "the log names the one that cannot be read: {}", story.operator().log_tail());
+    // Its owner can repair it.
+    story.service("broken", json!({"image": "example.com/orders:1", "port": 8080, "replicas": 1})).await;
+    story.until_ready("broken").await;
+}
+
+#[tokio::test]
+async fn a_crowd_of_services_created_at_once_becomes_ready_in_little_memory() {
+    let Some(mut story) = Story::bare("crowd").await else { return };
+    let count: usize = std::env::var("E2E_SCALE").map_or(200, |text| text.parse().expect("E2E_SCALE is a number"));
+    story.cluster.install_crd();
+    room_for(&story, count);
+    let index = story.start_operator("", Setup::default());
+    story.operator_number(index).wait_ready(SOON);
+    let passes_before = passes(&story);
+    let Some(place) = story.audit() else { return };
+
+    let from = Instant::now();
+    let services = stream::iter(0..count).map(|n| {
+        let story = &story;
+        async move { story.service(&format!("shop-{n}"), json!({"image": "example.com/orders:1", "port": 8080, "replicas": 1})).await }
+    });
+    services.buffer_unordered(32).collect::<Vec<_>>().await;
+    let created = from.elapsed();
+    let deadline = Instant::now() + Duration::from_secs(60) + Duration::from_millis(300) * u32::try_from(count).unwrap();
+    loop {
+        let all = story.list("Microservice", "").await;
+        let waiting: Vec<&Value> = all.iter().filter(|o| !is_ready(o)).collect();
+        if waiting.is_empty() && all.len() == count {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{} of {count} are not Ready, e.g. {:#}", waiting.len(), waiting[0]["status"]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let ready = from.elapsed();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+
+    let operator = story.operator();
+    let (memory, passes) = (operator.peak_memory(), (passes(&story) - passes_before) / f64_of(count));
+    let requests = story.requests_since(&place);
+    say(&format!(
+        "  crowd: {count} services created in {created:.1?}, all Ready after {ready:.1?}; at most {memory} MiB; {passes:.2} passes and {:.2} requests each; {}",
+        f64_of(requests.len()) / f64_of(count),
+        tally(&requests)
+    ));
+    let bar = if cfg!(debug_assertions) && std::env::var_os("OPERATOR_BIN").is_none() { MOST_MEMORY_MIB * 2 } else { MOST_MEMORY_MIB };
+    assert!(memory < bar, "{memory} MiB, the bar is {bar}");
+    assert!(passes <= MOST_PASSES, "{passes:.2} passes per object");
+    let again = requests.iter().filter(|r| r.code == 409).count();
+    assert!(again <= count, "{again} conflicts");
+}
+
+fn passes(story: &Story) -> f64 {
+    story.operator().metric("controller_runtime_reconcile_total", "")
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn f64_of(count: usize) -> f64 {
+    count as f64
+}
+
+/// A whole quantity; kwok's nodes say `1k`.
+fn whole(quantity: &str) -> usize {
+    match quantity.strip_suffix('k') {
+        Some(thousands) => thousands.parse::<usize>().unwrap() * 1000,
+        None => quantity.parse().unwrap(),
+    }
+}
+
+/// Enough simulated nodes for the pods: a node takes so many.
+fn room_for(story: &Story, pods: usize) {
+    let nodes: Value = serde_json::from_str(&story.cluster.kubectl(&["get", "nodes", "--output=json"], "")).unwrap();
+    let sizes = nodes["items"].as_array().unwrap().iter().map(|node| whole(text(node, "/status/allocatable/pods")));
+    let room: usize = sizes.sum();
+    assert!(room > pods, "the nodes take {room} pods, {pods} are needed: start the cluster with more of them");
+}

@@ -1,0 +1,22 @@
+//! What stories stand on: clusters, operators, a namespace for each story, and the eyes of the audit log.
+
+mod account;
+pub mod audit;
+mod cluster;
+mod objects;
+mod operator;
+mod process;
+mod proxy;
+mod real;
+mod recording;
+mod story;
+mod user;
+
+pub use cluster::{checkout, operator_binary};
+pub use objects::*;
+pub use operator::{LEASE_SECONDS, Operator, Setup};
+pub use process::{run, say};
+pub use proxy::{Fault, FaultProxy};
+pub use real::{Internet, OPERATOR, POD_TIME, TEST_SERVER, server};
+pub use recording::Recording;
+pub use story::{SOON, Story};

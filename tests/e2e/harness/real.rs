@@ -1,0 +1,135 @@
+//! What only real pods can do: images, commands inside of pods, and packets.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::cluster::{checkout, folder, operator_binary};
+use super::objects::text;
+use super::process::{bound_to_us, run, start};
+use super::story::Story;
+
+/// Time for a real pod to start: image, network (compiled anew for each pod), checks.
+pub const POD_TIME: Duration = Duration::from_secs(90);
+
+/// Makes an image of one static binary and gives it to the node.
+fn image(name_and_tag: &str, binary: &Path, dockerfile: &str) -> String {
+    assert!(binary.exists(), "{} is missing: run `make binaries` first", binary.display());
+    // A folder of its own: the cluster's image cache hashes it as a whole.
+    let context = folder().join(format!("image-{}", name_and_tag.replace(':', "-")));
+    std::fs::create_dir_all(&context).unwrap();
+    std::fs::copy(binary, context.join(binary.file_name().unwrap())).unwrap();
+    std::fs::copy(checkout().join(dockerfile), context.join("Dockerfile")).unwrap();
+    run(Command::new(checkout().join("clusters/real")).args(["image", name_and_tag]).arg(&context), "");
+    std::fs::remove_dir_all(context).unwrap();
+    format!("localhost/{name_and_tag}")
+}
+
+fn test_server_binary() -> PathBuf {
+    let built = || checkout().join("target/x86_64-unknown-linux-gnu/release/testserver");
+    std::env::var_os("TESTSERVER_BIN").map_or_else(built, PathBuf::from)
+}
+
+/// Two images of the test server, alike but for their name: an old and a new one.
+pub static TEST_SERVER: LazyLock<[String; 2]> =
+    LazyLock::new(|| ["testserver:e2e-1", "testserver:e2e-2"].map(|name| image(name, &test_server_binary(), "tests/server/Dockerfile")));
+
+/// The operator's image, of the binary that is tested; it must be static.
+pub static OPERATOR: LazyLock<String> = LazyLock::new(|| image("microservice-operator:e2e", &operator_binary(), "Dockerfile"));
+
+/// A spec of a test server that listens on 8080.
+pub fn server(image: &str, replicas: i32) -> Value {
+    json!({
+        "image": image, "imagePullPolicy": "Never", "port": 8080, "replicas": replicas,
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "env": [{"name": "REVISION", "value": image}],
+        "probes": {"readiness": {"httpGet": {"path": "/ready"}, "periodSeconds": 1}},
+    })
+}
+
+/// A pod that runs the test server's image once, with labels that policies see. Pods get their labels at creation:
+/// Cilium takes up to half a minute to hear of a change.
+#[allow(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
+pub fn visitor(name: &str, labels: Value, arguments: &[&str]) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "visitor", "image": TEST_SERVER[0], "imagePullPolicy": "Never", "args": arguments}]},
+    })
+}
+
+impl Story {
+    /// Runs the test server's image to its end: whether it ended with 0, and what it said.
+    pub async fn visit(&self, name: &str, labels: Value, arguments: &[&str]) -> (bool, String) {
+        self.apply(visitor(name, labels, arguments)).await;
+        self.visited(name).await
+    }
+
+    /// Waits for the end of a visitor.
+    pub async fn visited(&self, name: &str) -> (bool, String) {
+        let ended = |o: &Value| ["Succeeded", "Failed"].contains(&text(o, "/status/phase"));
+        let pod = self.until(POD_TIME * 2, "ended", "Pod", name, ended).await;
+        (text(&pod, "/status/phase") == "Succeeded", self.kubectl(&["logs", name]))
+    }
+
+    /// Begins steady requests to a URL; `answers` says how they fared.
+    pub async fn begin_requests(&self, url: &str, seconds: u32) {
+        let length = seconds.to_string();
+        let arguments = [
+            "client",
+            "--url",
+            url,
+            "--rate",
+            "40",
+            "--seconds",
+            &length,
+            "--new-connection-every",
+            "3",
+            "--wait-seconds",
+            "30",
+            "--progress-seconds",
+            "0",
+        ];
+        self.apply(visitor("client", json!({"app": "client"}), &arguments)).await;
+        self.until(POD_TIME, "sends requests", "Pod", "client", |o| text(o, "/status/phase") == "Running").await;
+        // Its network needs about two seconds, and some requests should be answered before anything happens.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+
+    /// The end of the steady requests: not one may have failed, and there must have been many.
+    pub async fn all_answered(&self, least: u64) -> Value {
+        let (succeeded, said) = self.visited("client").await;
+        let line = said.trim().lines().last().unwrap_or_default();
+        let summary: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert!(succeeded && summary["failed"] == 0, "requests failed: {summary:#}");
+        assert!(summary["answered"].as_u64().unwrap() >= least, "too few to speak of: {summary:#}");
+        summary
+    }
+
+    /// Runs a command of the test server inside a pod of a service.
+    pub fn inside(&self, pod: &str, arguments: &[&str]) -> (bool, String) {
+        let all: Vec<_> =
+            ["--namespace", &self.namespace, "exec", pod, "--", "/testserver"].into_iter().chain(arguments.iter().copied()).collect();
+        self.cluster.try_kubectl(&all, "")
+    }
+}
+
+/// A listener in the namespace that plays the internet; ends with the test.
+pub struct Internet(Child);
+
+impl Internet {
+    pub fn serve(port: u16) -> Self {
+        let mut command = bound_to_us(&checkout().join("clusters/real"));
+        command.args(["internet-exec", "busybox", "httpd", "-f", "-h", "/etc", "-p", &port.to_string()]);
+        Self(start(command))
+    }
+}
+
+impl Drop for Internet {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
