@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # What both clusters do alike: find out in which state they are, say it, and use a cluster that the user has instead.
-# The caller sets CLUSTER_NAME, STATE, KIND ("simulated" or "real"), COMMAND (what a user types), COMPONENTS and
-# SETTINGS_FILES (what decides how they run), and defines `remove`.
+# The caller sets CLUSTER_NAME, STATE, KIND ("simulated" or "real"), COMMAND (what a user types), COMPONENTS (what has to
+# run), PROGRAMS and SETTINGS_FILES (what they are made from), and defines `remove`.
 
 # What the running processes were started from. Other versions or other settings, and `up` replaces the cluster.
 fingerprint() {
   local name
   {
-    for name in "${COMPONENTS[@]}" kubectl; do (binary "$name") 2>/dev/null || true; done
+    for name in "${PROGRAMS[@]}"; do binary "$name"; done
     cd "$CLUSTERS_DIR" && cat control-plane.sh stages.yaml config/{audit-policy,usage}.yaml "${SETTINGS_FILES[@]}"
   } | sha256sum
 }
@@ -16,8 +16,13 @@ mark_complete() {
   mv "$STATE/complete.new" "$STATE/complete"
 }
 
-all_running() {
+is_complete() { [[ -e $STATE/complete && $(<"$STATE/complete") == "$(fingerprint)" ]]; }
+
+# Complete, from what is wanted now, and all of it alive. Asked without the lock: who only wants to know that the cluster
+# is there need not wait until another one has started.
+is_up() {
   local name
+  is_complete || return 1
   for name in "${COMPONENTS[@]}"; do running "$name" || return 1; done
   kubectl_admin get --raw /readyz >/dev/null 2>&1
 }
@@ -26,7 +31,7 @@ all_running() {
 clear_the_ground() {
   if [[ -e $STATE/given ]]; then
     rm -rf "$STATE"
-  elif [[ -e $STATE/complete && $(<"$STATE/complete") != "$(fingerprint)" ]]; then
+  elif [[ -e $STATE/complete ]] && ! is_complete; then
     say "\"$CLUSTER_NAME\" runs other versions or settings: replacing it."
     remove
   elif [[ ! -e $STATE/complete && (-d $STATE || -n $(cluster_pids)) ]]; then
@@ -61,7 +66,7 @@ status() {
   for name in "${COMPONENTS[@]}"; do
     pid=$(component_pid "$name")
     if [[ -n $pid ]]; then
-      printf '  %-26s process %-8s %5d MiB\n' "$name" "$pid" "$(awk '/^VmRSS/ {print $2 / 1024}' "/proc/$pid/status")"
+      printf '  %-26s process %-8s %5.0f MiB\n' "$name" "$pid" "$(awk '/^VmRSS/ {print $2 / 1024}' "/proc/$pid/status")"
     else
       printf '  %-26s not running; see %s\n' "$name" "$STATE/logs/$name.log"
       bad=1

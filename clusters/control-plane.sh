@@ -207,5 +207,5 @@ YAML
   done | kubectl_admin create -f -
 }
 fake_nodes_ready() { # COUNT
-  [[ $(kubectl_admin get nodes -l type=kwok --no-headers | awk '$2 == "Ready"' | wc -l) == "$1" ]]
+  [[ $(kubectl_admin get nodes -l type=kwok --no-headers 2>/dev/null | awk '$2 == "Ready"' | wc -l) == "$1" ]]
 }

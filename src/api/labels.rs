@@ -18,8 +18,8 @@ pub const DOMAIN: &str = "microservices.dev/domain";
 /// Team, from `spec.owner`.
 pub const OWNER: &str = "microservices.dev/owner";
 
-/// Revision that a Deployment runs. An annotation of the Deployment, never a label of its pods: a template that
-/// carried its own hash could not be hashed.
+/// Revision: an annotation of the Deployment that runs it, and a label of its pods. The label is added to the template
+/// when it is applied and left out when it is hashed: a template that carried its own hash could not be hashed.
 pub const REVISION: &str = "microservices.dev/revision";
 /// `namespace/name` of the Microservice that made a child with `deletionPolicy: Orphan`, which has no owner reference.
 pub const ORPHAN_OF: &str = "microservices.dev/orphan-of";
@@ -35,3 +35,17 @@ pub const INPUTS: &str = "microservices.dev/inputs";
 pub const RETRY: &str = "microservices.dev/retry";
 /// Any new value replaces all pods, without another change.
 pub const RESTART: &str = "microservices.dev/restart";
+
+/// Prefix of the operator's own labels and annotations.
+pub const OWN: &str = "microservices.dev/";
+/// Prefixes of annotations that no child carries: the operator's own, and those by which a tool marks what it applied;
+/// on a child they would make that tool take it for its own, and delete it as one that it does not know.
+pub const NOT_FOR_CHILDREN: [&str; 7] = [
+    OWN,
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "helm.sh/",
+    "kubectl.kubernetes.io/last-applied-configuration",
+];

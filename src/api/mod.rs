@@ -2,5 +2,7 @@
 
 pub mod crd;
 pub mod labels;
+pub mod problem;
 pub mod rules;
+pub mod schema;
 pub mod v1alpha1;

@@ -6,6 +6,7 @@ pub mod kind;
 pub mod parse;
 pub mod progress;
 pub mod quantity;
+pub mod standard;
 
 use std::collections::BTreeMap;
 

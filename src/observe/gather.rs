@@ -10,10 +10,13 @@ use crate::api::labels;
 use crate::api::v1alpha1::Microservice;
 use crate::model::{ChildRef, Kind};
 
+use super::expectations::Expectations;
 use super::key::{Key, Watched, is_microservice};
+use super::seen::{Fields, Seen};
 use super::stores::Stores;
 use super::tables::Row;
-use super::trim::{Class, Fact};
+use super::trim::{self, Class, Fact};
+use super::version::Version;
 use super::world::{Live, Ownership, Pod, Revision, World};
 
 /// Pods that do not serve, in a [`World`]. One explains a failure; ten show whether they all fail for one cause.
@@ -26,6 +29,30 @@ pub struct Unreadable {
     pub key: Key,
     pub uid: String,
     pub message: String,
+}
+
+/// A child as a read past the watch, or the answer to a write, shows it to the Microservice `key` with this uid.
+pub fn live(key: &Key, uid: &str, reference: &ChildRef, seen: Seen<Fields>) -> Option<Live> {
+    let version = Version::of(&seen.metadata);
+    let fact = trim::object(Watched::Child(reference.kind), seen);
+    child(key, uid, reference.clone(), &version, &fact).map(|(live, _)| live)
+}
+
+impl Expectations {
+    /// Remembers a Microservice as the answer to a write of its status, or a read past the watch, shows it.
+    pub fn saw(&self, key: &Key, seen: Seen<Fields>) {
+        let version = Version::of(&seen.metadata);
+        self.wrote(key, Watched::Microservice, &key.name, version, trim::object(Watched::Microservice, seen));
+    }
+
+    /// Remembers the answer to a write of a child.
+    pub fn answered(&self, key: &Key, uid: &str, reference: &ChildRef, seen: Seen<Fields>) -> Option<Live> {
+        let version = Version::of(&seen.metadata);
+        let fact = trim::object(Watched::Child(reference.kind), seen);
+        let live = child(key, uid, reference.clone(), &version, &fact).map(|(live, _)| live);
+        self.wrote(key, Watched::Child(reference.kind), &reference.name, version, fact);
+        live
+    }
 }
 
 impl Stores {
@@ -52,32 +79,42 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
     let mut world = World { object, pods: pods(key, rows), ..World::default() };
     for row in rows {
         let Watched::Child(kind) = row.watched else { continue };
-        let Some(mut whole) = open::<Value>(row) else { continue };
-        let name = row.name(key).to_owned();
-        let owner = ownership(key, &uid, &whole);
-        let own = !matches!(owner, Ownership::Foreign(_));
+        let reference = ChildRef { kind, name: row.name(key).to_owned() };
+        let Some((live, whole)) = child(key, &uid, reference, &row.version, &row.fact) else { continue };
+        let own = !matches!(live.owner, Ownership::Foreign(_));
+        let namesake = *live.reference.name == *key.name;
         match kind {
-            Kind::Deployment if own && *name == *key.name => world.deployment = serde_json::from_value(whole.clone()).ok(),
-            Kind::HorizontalPodAutoscaler if own && *name == *key.name => world.autoscaler = serde_json::from_value(whole.clone()).ok(),
-            Kind::ControllerRevision if own => world.revisions.extend(revision(&name, &whole)),
+            Kind::Deployment if own && namesake => world.deployment = serde_json::from_value(whole).ok(),
+            Kind::HorizontalPodAutoscaler if own && namesake => world.autoscaler = serde_json::from_value(whole).ok(),
+            Kind::ControllerRevision if own => world.revisions.extend(revision(&live)),
             _ => {}
         }
-        if let Value::Object(fields) = &mut whole {
-            fields.remove("status");
-        }
-        world.children.push(Live {
-            reference: ChildRef { kind, name },
-            uid: text(&whole, "/metadata/uid"),
-            resource_version: row.version.to_string(),
-            deleting: is_leaving(key, &uid, &whole),
-            owner,
-            claims_replicas: matches!(row.fact, Fact::Object { claims_replicas: true, .. }),
-            object: whole,
-        });
+        world.children.push(live);
     }
     world.children.sort_by(|a, b| a.reference.cmp(&b.reference));
     world.revisions.sort_by(|a, b| (a.number, &a.hash).cmp(&(b.number, &b.hash)));
     Ok(Some(world))
+}
+
+/// A child as it is in the eyes of the Microservice `key` with this uid; and the object with its status, where that is
+/// kept.
+fn child(key: &Key, uid: &str, reference: ChildRef, version: &Version, fact: &Fact) -> Option<(Live, Value)> {
+    let Fact::Object { body, claims_replicas } = fact else { return None };
+    let mut object: Value = body.open().ok()?;
+    let whole = if matches!(reference.kind, Kind::Deployment | Kind::HorizontalPodAutoscaler) { object.clone() } else { Value::Null };
+    if let Value::Object(fields) = &mut object {
+        fields.remove("status");
+    }
+    let live = Live {
+        uid: text(&object, "/metadata/uid"),
+        resource_version: version.to_string(),
+        deleting: is_leaving(key, uid, &object),
+        owner: ownership(key, uid, &object),
+        claims_replicas: *claims_replicas,
+        reference,
+        object,
+    };
+    Some((live, whole))
 }
 
 fn microservice(key: &Key, row: &Row) -> Result<Microservice, Unreadable> {
@@ -101,7 +138,7 @@ fn text(value: &Value, pointer: &str) -> String {
 }
 
 /// Whose a child is, in the eyes of the Microservice `key` with this uid.
-pub fn ownership(key: &Key, uid: &str, child: &Value) -> Ownership {
+fn ownership(key: &Key, uid: &str, child: &Value) -> Ownership {
     if let Some(owner) = controller(child) {
         return match owner {
             _ if owner.uid == uid => Ownership::Ours,
@@ -119,7 +156,8 @@ pub fn ownership(key: &Key, uid: &str, child: &Value) -> Ownership {
     }
 }
 
-fn controller(child: &Value) -> Option<OwnerReference> {
+/// The owner that manages a child, if any.
+pub fn controller(child: &Value) -> Option<OwnerReference> {
     let owners = child.pointer("/metadata/ownerReferences")?;
     let owners: Vec<OwnerReference> = serde_json::from_value(owners.clone()).ok()?;
     owners.into_iter().find(|owner| owner.controller == Some(true))
@@ -127,21 +165,22 @@ fn controller(child: &Value) -> Option<OwnerReference> {
 
 /// Whether a child is being deleted, or is bound to be: the garbage collector takes what an earlier Microservice of this
 /// name has left, a moment after it was deleted and made anew.
-pub fn is_leaving(key: &Key, uid: &str, child: &Value) -> bool {
+fn is_leaving(key: &Key, uid: &str, child: &Value) -> bool {
     child.pointer("/metadata/deletionTimestamp").is_some()
         || controller(child)
             .is_some_and(|owner| owner.uid != uid && *owner.name == *key.name && is_microservice(&owner.api_version, &owner.kind))
 }
 
 /// A ControllerRevision as a revision. Its name ends in the hash.
-fn revision(name: &str, whole: &Value) -> Option<Revision> {
-    let (_, hash) = name.rsplit_once('-')?;
+fn revision(live: &Live) -> Option<Revision> {
+    let (_, hash) = live.reference.name.rsplit_once('-')?;
+    let annotations = live.object.pointer("/metadata/annotations");
     Some(Revision {
         hash: hash.to_owned(),
-        name: name.to_owned(),
-        number: whole.get("revision").and_then(Value::as_i64).unwrap_or_default(),
-        inputs: whole.pointer("/metadata/annotations").and_then(|all| all.get(labels::INPUTS)).and_then(Value::as_str)?.to_owned(),
-        template: whole.get("data")?.clone(),
+        name: live.reference.name.clone(),
+        number: live.object.get("revision").and_then(Value::as_i64).unwrap_or_default(),
+        inputs: annotations.and_then(|all| all.get(labels::INPUTS)).and_then(Value::as_str)?.to_owned(),
+        template: live.object.get("data")?.clone(),
     })
 }
 

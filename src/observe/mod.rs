@@ -23,12 +23,11 @@ mod watch;
 pub mod world;
 
 pub use expectations::Expectations;
-pub use gather::{Unreadable, is_leaving, ownership};
+pub use gather::{Unreadable, controller, live};
 pub use key::{Key, Watched};
 pub use queue::{Lane, Queue, Turn};
 pub use seen::{Fields, Seen};
 pub use stores::{Scope, Stores, Watches};
-pub use trim::object as fact;
 pub use version::Version;
 pub use watch::Errors;
 pub use world::World;

@@ -106,8 +106,8 @@ impl Stores {
         }
     }
 
-    /// Kinds whose first list has yet to come, each with the reason, for people.
-    pub fn missing(&self) -> Vec<String> {
+    /// Kinds whose first list has yet to come, each with the reason and what to do about it.
+    pub fn missing(&self) -> Vec<(String, String)> {
         self.watches.iter().filter_map(|watch| watch.missing()).collect()
     }
 
@@ -132,10 +132,7 @@ impl Stores {
     pub async fn refresh(&self, client: &Client, key: &Key) -> kube::Result<()> {
         let api: Api<Seen<Fields>> = Api::namespaced_with(client.clone(), &key.namespace, &Watched::Microservice.resource());
         match api.get_opt(&key.name).await? {
-            Some(seen) => {
-                let version = version(&seen);
-                self.expectations.wrote(key, Watched::Microservice, &key.name, version, trim::object(Watched::Microservice, seen));
-            }
+            Some(seen) => self.expectations.saw(key, seen),
             None => {
                 let held = self.tables().rows(key).iter().find(|row| row.watched == Watched::Microservice).map(|row| row.version.clone());
                 if let Some(version) = held {
@@ -227,18 +224,14 @@ impl Sight for Fields {
     fn sight(watched: Watched, seen: Seen<Self>) -> Sighting {
         let key = Key::of(&seen.metadata);
         let family = if watched == Watched::Microservice { key.clone() } else { trim::family(&seen.metadata) };
-        Sighting { family, version: version(&seen), key, fact: trim::object(watched, seen) }
+        Sighting { family, version: Version::of(&seen.metadata), key, fact: trim::object(watched, seen) }
     }
 }
 
 impl Sight for PodFields {
     fn sight(_: Watched, seen: Seen<Self>) -> Sighting {
-        Sighting { key: Key::of(&seen.metadata), family: trim::family(&seen.metadata), version: version(&seen), fact: trim::pod(&seen) }
+        Sighting { key: Key::of(&seen.metadata), family: trim::family(&seen.metadata), version: Version::of(&seen.metadata), fact: trim::pod(&seen) }
     }
-}
-
-fn version<B>(seen: &Seen<B>) -> Version {
-    Version::parse(seen.metadata.resource_version.as_deref().unwrap_or_default())
 }
 
 /// Follows one watch for ever.

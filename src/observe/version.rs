@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use kube::core::ObjectMeta;
+
 /// A resource version. Kubernetes 1.35 made them comparable as numbers within a kind (kubernetes/enhancements#5504), and
 /// etcd's always were; a server that hands out other text is believed, and never second-guessed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +13,10 @@ pub enum Version {
 }
 
 impl Version {
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self::parse(metadata.resource_version.as_deref().unwrap_or_default())
+    }
+
     pub fn parse(text: &str) -> Self {
         match text.parse() {
             // `007` would be written back as `7`, which the server may not take for the same.

@@ -51,12 +51,12 @@ impl Watch {
         }
     }
 
-    /// Name and trouble, if the first list has yet to come.
-    pub fn missing(&self) -> Option<String> {
+    /// What is watched, and why it is not there yet, if the first list has yet to come.
+    pub fn missing(&self) -> Option<(String, String)> {
         let health = self.health();
         let place = self.namespace.as_ref().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
         let trouble = health.trouble.as_deref().unwrap_or("listing");
-        (!health.ready).then(|| format!("{}{place}: {trouble}", self.watched.name()))
+        (!health.ready).then(|| (format!("{}{place}", self.watched.name()), trouble.to_owned()))
     }
 
     /// Something came.
@@ -122,19 +122,19 @@ mod tests {
     fn says_what_is_missing_and_what_to_do() {
         let errors = Errors::default();
         let watch = Watch::new(Watched::Microservice, None);
-        assert_eq!(watch.missing().as_deref(), Some("Microservice: listing"));
+        assert_eq!(watch.missing(), Some(("Microservice".to_owned(), "listing".to_owned())));
         watch.fails(&error(404, "NotFound", "404 page not found"), &errors);
-        assert!(watch.missing().unwrap().contains("custom resource definition is missing; apply"), "{:?}", watch.missing());
+        assert!(watch.missing().unwrap().1.contains("custom resource definition is missing; apply"), "{:?}", watch.missing());
 
         let watch = Watch::new(Watched::Child(Kind::Deployment), Some("shop".to_owned()));
         watch.fails(&error(403, "Forbidden", "deployments.apps is forbidden"), &errors);
-        let text = watch.missing().unwrap();
-        assert!(text.starts_with("Deployment in namespace shop: forbidden: grant"), "{text}");
-        assert!(text.contains("list and watch on deployments.apps"), "{text}");
+        let (what, why) = watch.missing().unwrap();
+        assert_eq!(what, "Deployment in namespace shop");
+        assert!(why.starts_with("forbidden: grant") && why.contains("list and watch on deployments.apps"), "{why}");
 
         let watch = Watch::new(Watched::Child(Kind::HorizontalPodAutoscaler), None);
         watch.fails(&error(404, "NotFound", "the server could not find the requested resource"), &errors);
-        assert!(watch.missing().unwrap().ends_with("no horizontalpodautoscalers.autoscaling in autoscaling/v2"));
+        assert!(watch.missing().unwrap().1.ends_with("no horizontalpodautoscalers.autoscaling in autoscaling/v2"));
         assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0]);
     }
 

@@ -11,7 +11,7 @@ use crate::harness::*;
 const RECOVERY: Duration = Duration::from_secs(60);
 
 fn spec(image: &str) -> Value {
-    json!({"image": format!("example.com/orders:{image}"), "port": 8080, "replicas": 2, "rollout": {"progressDeadlineSeconds": 4}})
+    json!({"image": format!("example.com/orders:{image}"), "port": 8080, "replicas": 2, "rollout": {"progressDeadlineSeconds": 30}})
 }
 
 /// A story whose operator talks to the API server through a proxy, and has one service Ready.
@@ -125,7 +125,9 @@ async fn an_operator_that_is_killed_at_any_moment_ends_where_a_calm_one_does() {
     let images = ["1", "2-slow", "3", "4-bad", "5"];
     for (round, delay) in delays(KILLS).enumerate() {
         let image = images[round % images.len()];
-        let changing = if round % 2 == 0 { spec(image) } else { with_everything(image) };
+        let mut changing = if round % 2 == 0 { spec(image) } else { with_everything(image) };
+        // Short enough for rollbacks to fall among the kills.
+        changing["rollout"]["progressDeadlineSeconds"] = json!(1);
         story.service("orders", changing).await;
         story.service(&format!("extra-{}", round % 3), spec("1")).await;
         if round % 4 == 3 {

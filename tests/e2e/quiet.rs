@@ -32,7 +32,7 @@ async fn nothing_is_written_while_nothing_changes_not_even_over_a_restart_and_a_
         )
         .await;
     story.service("never", json!({"image": "example.com/a:bad", "replicas": 1, "rollout": {"progressDeadlineSeconds": 2}})).await;
-    let rollout = json!({"progressDeadlineSeconds": 2});
+    let rollout = json!({"progressDeadlineSeconds": 6});
     story.service("back", json!({"image": "example.com/a:1", "port": 8080, "replicas": 2, "rollout": rollout})).await;
     story.service("held", json!({"image": "example.com/a:1", "port": 8080, "suspend": true})).await;
     story.until_ready("back").await;

@@ -45,10 +45,7 @@ async fn evicted_pod_by_pod_it_answers_every_request() {
     assert!(refused > 0, "the budget never held an eviction back");
     story.until(POD_TIME, "three new pods", "Microservice", "orders", |o| is_ready(o) && number(o, "/status/readyReplicas") == 3).await;
     let summary = story.all_answered(2000).await;
-    assert!(
-        summary["pods"].as_object().is_some_and(|pods| pods.len() >= 4) || summary["pods"].as_array().is_some_and(|pods| pods.len() >= 4),
-        "{summary:#}"
-    );
+    assert!(summary["pods"].as_object().unwrap().len() > 3, "old and new pods answered: {summary:#}");
 }
 
 #[tokio::test]

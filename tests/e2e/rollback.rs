@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::*;
 
 /// The least that leaves the simulated pods time to become ready on a busy machine.
-const DEADLINE_SECONDS: i64 = 4;
+const DEADLINE_SECONDS: i64 = 6;
 
 fn spec(image: &str) -> Value {
     json!({"image": image, "port": 8080, "replicas": 3, "rollout": {"progressDeadlineSeconds": DEADLINE_SECONDS}})

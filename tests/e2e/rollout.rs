@@ -9,7 +9,9 @@ use crate::harness::*;
 #[tokio::test]
 async fn a_new_image_rolls_out_without_losing_a_ready_pod() {
     let Some(story) = Story::begin("new-image").await else { return };
-    story.service("orders", json!({"image": "example.com/orders:1", "port": 8080, "replicas": 4})).await;
+    // All at once, for each wave of slow pods takes eight seconds.
+    let rollout = json!({"maxSurge": "100%"});
+    story.service("orders", json!({"image": "example.com/orders:1", "port": 8080, "replicas": 4, "rollout": rollout})).await;
     let first = story.until_ready("orders").await;
     let available = Recording::of(&story, "Deployment", "orders", "/status/availableReplicas").await;
 

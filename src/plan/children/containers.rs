@@ -2,11 +2,11 @@
 
 use k8s_openapi::api::core::v1 as core;
 
-use super::resources::{self, Defaults};
 use super::volumes::Layout;
-use super::{pod, probes, security, transport, word};
+use super::{probes, security, transport, word};
 use crate::api::v1alpha1::{Container, Probe, Probes};
 use crate::model::Service;
+use crate::model::standard::{self, Amounts};
 
 /// The service itself. Its container has the service's name.
 pub fn main(service: &Service, layout: &Layout) -> core::Container {
@@ -25,9 +25,9 @@ pub fn main(service: &Service, layout: &Layout) -> core::Container {
         ..Container::default()
     };
     let default_port = probes::default_port(service);
-    let grace = spec.termination_grace_period_seconds.unwrap_or(pod::GRACE_SECONDS);
+    let grace = spec.termination_grace_period_seconds.unwrap_or(standard::GRACE_SECONDS);
     let ports = service.ports.iter().map(|port| container_port(Some(&port.name), port.number, transport(port.protocol)));
-    let mut main = container(&shared, &resources::MAIN, layout.mounts(&service.name, None));
+    let mut main = container(&shared, &standard::MAIN, layout.mounts(&service.name, None));
     main.ports = Some(ports.collect());
     main.lifecycle = probes::lifecycle(service, grace);
     check(&mut main, spec.probes.as_ref(), default_port);
@@ -41,7 +41,7 @@ pub fn main(service: &Service, layout: &Layout) -> core::Container {
 /// sidecars), then the init containers, one after the other. In this order init containers can use the sidecars, as a
 /// migration does that reaches its database through a proxy; the other way round they could not.
 pub fn before(service: &Service, layout: &Layout) -> Vec<core::Container> {
-    let companion = |of: &Container| container(of, &resources::COMPANION, layout.mounts(&of.name, of.mounts.as_deref().or(Some(&[]))));
+    let companion = |of: &Container| container(of, &standard::COMPANION, layout.mounts(&of.name, of.mounts.as_deref().or(Some(&[]))));
     let sidecar = |of: &Container| {
         let mut sidecar = companion(of);
         sidecar.restart_policy = Some("Always".to_owned());
@@ -53,8 +53,9 @@ pub fn before(service: &Service, layout: &Layout) -> Vec<core::Container> {
 }
 
 /// What all containers have in common.
-fn container(of: &Container, defaults: &Defaults, mounts: Vec<core::VolumeMount>) -> core::Container {
+fn container(of: &Container, defaults: &Amounts, mounts: Vec<core::VolumeMount>) -> core::Container {
     let ports = of.ports.iter().flatten().map(|port| container_port(port.name.as_ref(), port.container_port, "TCP"));
+    let resources = standard::resources(of.resources.as_ref(), defaults);
     core::Container {
         name: of.name.clone(),
         image: Some(of.image.clone()),
@@ -65,7 +66,7 @@ fn container(of: &Container, defaults: &Defaults, mounts: Vec<core::VolumeMount>
         env: of.env.clone(),
         env_from: of.env_from.clone(),
         ports: Some(ports.collect()),
-        resources: Some(resources::requirements(of.resources.as_ref(), defaults)),
+        resources: Some(core::ResourceRequirements { requests: resources.requests, limits: resources.limits, claims: None }),
         security_context: Some(security::container(of.security_context.as_ref())),
         volume_mounts: Some(mounts),
         ..core::Container::default()

@@ -11,20 +11,6 @@ use crate::api::labels;
 use crate::api::v1alpha1::{DeletionPolicy, Microservice};
 use crate::model::{Child, ChildRef, Kind, Service};
 
-/// Prefixes of annotations that are addressed to the tool that applied the Microservice. On a child they would make
-/// that tool take the child for its own, and delete it as one that it does not know.
-const FOREIGN: [&str; 6] = [
-    "argocd.argoproj.io/",
-    "kustomize.toolkit.fluxcd.io/",
-    "helm.toolkit.fluxcd.io/",
-    "meta.helm.sh/",
-    "helm.sh/",
-    "kubectl.kubernetes.io/last-applied-configuration",
-];
-
-/// Prefix of the operator's own labels and annotations, which users cannot set on children.
-pub const RESERVED: &str = "microservices.dev/";
-
 /// A child as it is sent.
 pub fn child<T: Serialize>(kind: Kind, metadata: &ObjectMeta, object: &T) -> Child {
     let name = metadata.name.clone().unwrap_or_default();
@@ -66,9 +52,9 @@ pub fn annotated(service: &Service, name: &str, annotations: Option<&BTreeMap<St
     metadata
 }
 
-/// A user's annotations without those that a child must not carry.
+/// A user's annotations without those that a child must not carry. Parsing refuses them; here they cannot get through.
 pub fn allowed(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let refused = |key: &str| key.starts_with(RESERVED) || FOREIGN.iter().any(|prefix| key.starts_with(prefix));
+    let refused = |key: &str| labels::NOT_FOR_CHILDREN.iter().any(|prefix| key.starts_with(prefix));
     annotations.iter().filter(|(key, _)| !refused(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 

@@ -11,7 +11,6 @@ mod network_policy;
 mod overrides;
 pub mod pod;
 mod probes;
-mod resources;
 mod revision;
 mod security;
 mod service;

@@ -7,8 +7,9 @@
 use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::{Container, LifecycleHandler, PodSpec, PodTemplateSpec, Probe};
 
-use super::metadata::{RESERVED, allowed, pod_labels};
+use super::metadata::{allowed, pod_labels};
 use super::tidy;
+use crate::api::labels;
 use crate::model::Service;
 
 /// What makes a pod one of this service is set again after the merge: whatever the partial template says, its pods
@@ -21,7 +22,7 @@ pub fn merge(service: &Service, mut template: PodTemplateSpec, partial: &PodTemp
     }
     if let Some(metadata) = &mut partial.metadata {
         metadata.annotations = metadata.annotations.as_ref().map(allowed);
-        metadata.labels.iter_mut().for_each(|labels| labels.retain(|key, _| !key.starts_with(RESERVED)));
+        metadata.labels.iter_mut().for_each(|all| all.retain(|key, _| !key.starts_with(labels::OWN)));
     }
     if let (Some(pod), Some(over)) = (&mut template.spec, &partial.spec) {
         replace_unions(pod, over);

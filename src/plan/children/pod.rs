@@ -9,11 +9,7 @@ use super::volumes::Layout;
 use super::{containers, overrides, security, tidy};
 use crate::api::labels;
 use crate::api::v1alpha1::Spread;
-use crate::model::Service;
-
-/// Seconds between the stop signal and the kill; Kubernetes' own default, written out because the pause before the
-/// signal is measured against it.
-pub const GRACE_SECONDS: i64 = 30;
+use crate::model::{Service, standard};
 
 /// Node labels over which pods are spread: a zone may fail, and so may a node.
 const DOMAINS: [&str; 2] = ["topology.kubernetes.io/zone", "kubernetes.io/hostname"];
@@ -45,7 +41,7 @@ fn pod(service: &Service) -> PodSpec {
         enable_service_links: Some(false),
         image_pull_secrets: spec.image_pull_secrets.clone(),
         security_context: Some(security::pod(spec.pod_security_context.as_ref())),
-        termination_grace_period_seconds: Some(spec.termination_grace_period_seconds.unwrap_or(GRACE_SECONDS)),
+        termination_grace_period_seconds: Some(spec.termination_grace_period_seconds.unwrap_or(standard::GRACE_SECONDS)),
         init_containers: Some(containers::before(service, &layout)),
         containers: vec![containers::main(service, &layout)],
         volumes: Some(layout.volumes),

@@ -5,11 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{main_port, word};
 use crate::api::v1alpha1::{Handler, HttpGet, Probe, Protocol};
-use crate::model::Service;
-
-/// Pause before the stop signal, in seconds: how long it takes until every node has taken the pod out of its Service,
-/// which happens at the same time as the stop and not before it.
-const PRE_STOP_SECONDS: i64 = 5;
+use crate::model::{Service, standard};
 
 /// Port that a check without one means: the main port, unless nothing can connect to it.
 pub fn default_port(service: &Service) -> Option<i32> {
@@ -55,7 +51,7 @@ pub fn lifecycle(service: &Service, grace_seconds: i64) -> Option<core::Lifecycl
     let given = user.and_then(|hooks| hooks.pre_stop.as_ref());
     let pre_stop = match given {
         Some(hook) => handler(hook, port),
-        None => main_port(service).and_then(|_| pause(PRE_STOP_SECONDS.min(grace_seconds / 2))),
+        None => main_port(service).and_then(|_| pause(standard::pre_stop_seconds(grace_seconds))),
     };
     let post_start = user.and_then(|hooks| hooks.post_start.as_ref()).and_then(|hook| handler(hook, port));
     let any = pre_stop.is_some() || post_start.is_some();
@@ -73,7 +69,7 @@ fn handler(hook: &Handler, port: Option<i32>) -> Option<core::LifecycleHandler> 
     any.then_some(core::LifecycleHandler { exec, http_get, sleep: None, tcp_socket: None })
 }
 
-/// The default is at most half of the grace period, so that a program with little of it still sees the signal.
+/// The server refuses a pause of no length before 1.34.
 fn pause(seconds: i64) -> Option<core::LifecycleHandler> {
     let sleep = (seconds > 0).then_some(core::SleepAction { seconds })?;
     Some(core::LifecycleHandler { sleep: Some(sleep), ..core::LifecycleHandler::default() })

@@ -176,8 +176,8 @@ impl Cluster {
     }
 
     pub fn install_crd(&self) {
-        let crd = run(Command::new(operator_binary()).arg("crd"), "");
-        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &crd);
+        let crds = checkout().join("crds");
+        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", crds.to_str().unwrap()], "");
         let name = "crd/microservices.microservices.dev";
         self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", name], "");
     }

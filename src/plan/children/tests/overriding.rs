@@ -20,7 +20,7 @@ podTemplate:
     - name: orders
       tty: true
       env: [{name: B, value: other}, {name: C, value: c}]
-      ports: [{containerPort: 8080, hostPort: 80}, {containerPort: 1, name: more}]
+      ports: [{containerPort: 8080, hostIP: 192.0.2.1}, {containerPort: 1, name: more}]
       resources: {limits: {cpu: 1000m}}
     - {name: beside, image: b}");
     assert_eq!(pod["hostAliases"], json!([{"ip": "203.0.113.5", "hostnames": ["legacy"]}]));
@@ -33,7 +33,7 @@ podTemplate:
     assert_eq!(
         main["ports"],
         json!([
-            {"name": "http", "containerPort": 8080, "hostPort": 80, "protocol": "TCP"},
+            {"name": "http", "containerPort": 8080, "hostIP": "192.0.2.1", "protocol": "TCP"},
             {"name": "more", "containerPort": 1, "protocol": "TCP"},
         ])
     );

@@ -222,3 +222,20 @@ fn the_token_is_mounted_only_on_request() {
     assert_eq!(pod(spec)["automountServiceAccountToken"], json!(true));
     assert_eq!(only(&service(spec), Kind::ServiceAccount)["automountServiceAccountToken"], json!(false), "the pod decides");
 }
+
+#[test]
+fn what_status_shows_is_what_the_pods_get() {
+    for spec in ["port: 8080", "port: 8080\nterminationGracePeriodSeconds: 6\nresources: {requests: {memory: 1Gi}, limits: {cpu: 50m}}"] {
+        let service = service(spec);
+        let main = main(spec);
+        let shown = Value::Object(service.defaults.clone());
+        for side in ["requests", "limits"] {
+            for (name, amount) in shown["resources"][side].as_object().into_iter().flatten() {
+                assert_eq!(main["resources"][side].get(name), Some(amount), "{spec}: {side}.{name}");
+            }
+        }
+        assert_eq!(shown["resources"]["requests"]["cpu"], main["resources"]["requests"]["cpu"], "{spec}");
+        assert_eq!(shown["lifecycle"], main["lifecycle"], "{spec}");
+        assert_eq!(shown["probes"]["readiness"], main["readinessProbe"], "{spec}");
+    }
+}

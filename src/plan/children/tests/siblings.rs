@@ -1,8 +1,11 @@
 //! Service, autoscaler, budget, Deployment, identity and files.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{find, fresh, only, service};
+use crate::api::labels;
 use crate::model::{ChildRef, Kind};
 
 fn kinds(spec: &str) -> Vec<Kind> {
@@ -57,9 +60,13 @@ fn settings_of_the_service() {
 
 #[test]
 fn annotations_of_other_tools_stay_away() {
-    let annotations = "{example.com/a: b, argocd.argoproj.io/tracking-id: x, kustomize.toolkit.fluxcd.io/name: x, helm.toolkit.fluxcd.io/name: x,
-        meta.helm.sh/release-name: x, helm.sh/hook: x, kubectl.kubernetes.io/last-applied-configuration: x, microservices.dev/applied: x}";
-    let service = service(&format!("port: 8080\nservice: {{annotations: {annotations}}}\nserviceAccount: {{annotations: {annotations}}}\npodTemplate: {{metadata: {{annotations: {annotations}}}}}"));
+    // Parsing refuses them; they must not get through even if it did not.
+    let mut annotations: BTreeMap<String, String> = labels::NOT_FOR_CHILDREN.into_iter().map(|prefix| (format!("{prefix}x"), String::new())).collect();
+    annotations.insert("example.com/a".to_owned(), "b".to_owned());
+    let mut service = service("port: 8080\nservice: {}\nserviceAccount: {}");
+    service.spec.service.get_or_insert_default().annotations = Some(annotations.clone());
+    service.spec.service_account.get_or_insert_default().annotations = Some(annotations.clone());
+    service.overrides = serde_json::from_value(json!({"metadata": {"annotations": annotations}})).ok();
     for object in [
         &only(&service, Kind::Service)["metadata"],
         &only(&service, Kind::ServiceAccount)["metadata"],

@@ -1,0 +1,91 @@
+//! The API server's verdict without the API server: the schema of the CRD, its keyed lists and its rules, for `validate`
+//! and `render`. A strict server also refuses fields that it does not know, so this does too.
+
+mod keys;
+mod structure;
+mod tidy;
+mod words;
+
+use std::sync::LazyLock;
+
+use kube::core::cel::{CompiledSchema, RootContext, Validator as Rules, compile_schema};
+use serde_json::Value;
+
+use super::crd;
+use super::problem::Reason;
+use super::v1alpha1::{Microservice, Problem};
+
+const API_VERSION: &str = "microservices.dev/v1alpha1";
+const KIND: &str = "Microservice";
+
+/// Everything that can be prepared once. Building it takes some 50 ms, mostly for the rules.
+struct Checker {
+    schema: Value,
+    structure: jsonschema::Validator,
+    rules: CompiledSchema,
+}
+
+static CHECKER: LazyLock<Result<Checker, String>> = LazyLock::new(|| {
+    let crd = crd::microservice().map_err(|error| error.to_string())?;
+    let schema = crd::schema(&crd).clone();
+    let structure = structure::validator(&schema).map_err(|error| error.to_string())?;
+    Ok(Checker { rules: compile_schema(&schema), structure, schema })
+});
+
+/// Whether an object is a Microservice of this version.
+pub fn is_ours(value: &Value) -> bool {
+    value["kind"] == KIND && value["apiVersion"] == API_VERSION
+}
+
+/// Reads an object as the server does, or says everything that keeps it from being admitted.
+pub fn read(mut value: Value) -> Result<Microservice, Vec<Problem>> {
+    let problems = check_mut(&mut value);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    // What the schema admits can be read: a property test holds this.
+    serde_json::from_value(value).map_err(|error| vec![Problem::error("", Reason::TypeInvalid, error.to_string())])
+}
+
+/// All that the API server would refuse.
+pub fn check(value: &Value) -> Vec<Problem> {
+    check_mut(&mut value.clone())
+}
+
+fn check_mut(value: &mut Value) -> Vec<Problem> {
+    let checker = match &*CHECKER {
+        Ok(checker) => checker,
+        Err(error) => return vec![Problem::error("", Reason::Invalid, format!("the CRD's own schema is broken: {error}"))],
+    };
+    // Status is not the author's: the server ignores it.
+    if let Some(object) = value.as_object_mut() {
+        object.remove("status");
+    }
+    tidy::tidy(value, &checker.schema);
+    let errors = checker.structure.iter_errors(value);
+    let mut problems: Vec<Problem> = errors.flat_map(|error| words::problems(&error, &checker.schema)).collect();
+    problems.extend(keys::duplicates(value, &checker.schema));
+    // Rules are written for objects of the right shape; on others the server does not run them either.
+    if problems.is_empty() {
+        problems.extend(rules(value, checker));
+    }
+    problems.sort_by(|a, b| (&a.field, &a.message).cmp(&(&b.field, &b.message)));
+    problems.dedup();
+    problems
+}
+
+fn rules(value: &Value, checker: &Checker) -> Vec<Problem> {
+    let context = RootContext { api_version: API_VERSION.to_owned(), api_group: "microservices.dev".to_owned(), kind: KIND.to_owned() };
+    let failed = Rules::new().validate_compiled_with_context(&checker.rules, value, None, Some(&context));
+    let errors = failed.err().map(kube::core::cel::ValidationErrors::into_vec).unwrap_or_default();
+    errors
+        .into_iter()
+        .map(|error| Problem {
+            // A rule at the root names its field with a dot before it.
+            field: error.field_path.trim_start_matches('.').to_owned(),
+            reason: error.reason.unwrap_or_else(|| Reason::Invalid.word().to_owned()),
+            ..Problem::error("", Reason::Invalid, error.message)
+        })
+        .collect()
+}
+

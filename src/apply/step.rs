@@ -1,0 +1,131 @@
+//! What is to be done about one child. Pure: the live object, or its absence, enters as a value.
+
+use serde_json::{Value, json};
+
+use crate::api::labels;
+use crate::model::{Child, Kind, Scaling, Service};
+use crate::observe::controller;
+use crate::observe::world::{Live, Ownership};
+use crate::plan::diff::difference;
+use crate::plan::digest::digest;
+use crate::plan::replicas::{LiveReplicas, replicas};
+
+/// A version that no live object has: etcd's revisions begin at 1 with nothing stored, so the first object has 2. An
+/// apply that carries it creates an absent object, because creating ignores the version, and is refused with 409 where
+/// an object exists. So a name that is taken is never taken over, without a read before every creation. (Seen on 1.36;
+/// a POST would refuse too, but owns fields as `Update`, which later applies could not remove.)
+const ABSENT: &str = "1";
+/// Characters of the hash in [`labels::APPLIED`]: 64 bits. It tells two intents for one child apart, not one of millions.
+const HASH: usize = 16;
+
+/// What is to be done about a child.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// It is as planned.
+    Keep { uid: String },
+    /// It does not exist; the body is refused where it does.
+    Create { body: Value },
+    /// `path` differs; the body is refused where the object has been replaced.
+    Update { body: Value, path: String },
+    /// It must be deleted and made anew, because the server does not let it change.
+    Replace { body: Value, why: &'static str },
+    /// Its name will be free in a moment.
+    Wait { message: String },
+    /// Its name is taken.
+    Refuse { message: String },
+}
+
+pub fn step(service: &Service, child: &Child, live: Option<&Live>) -> Step {
+    let intent = intent(service, child, live);
+    let Some(live) = live else {
+        return Step::Create { body: creation(&intent) };
+    };
+    let named = &child.reference;
+    if live.deleting {
+        return Step::Wait { message: format!("{named} of before is being deleted; it is made anew as soon as it is gone") };
+    }
+    if let Ownership::Foreign(whose) = &live.owner {
+        return Step::Refuse { message: refusal(service, live, whose) };
+    }
+    if named.kind == Kind::Service && is_headless(&intent) != is_headless(&live.object) {
+        // Taking `clusterIP: None` away would be silently ignored by the server; setting it is refused.
+        return Step::Replace { body: creation(&intent), why: "`spec.service.headless` changed, and the server does not let a Service change between the two" };
+    }
+    match difference(&intent, &live.object) {
+        None => Step::Keep { uid: live.uid.clone() },
+        Some(path) => Step::Update { body: change(service, intent, live), path },
+    }
+}
+
+/// Whether doing `step` about a Deployment starts pods of another template, or the first ones.
+pub fn starts_pods(child: &Child, live: Option<&Live>) -> bool {
+    let template = |object: &Value| object.pointer("/spec/template").cloned().unwrap_or_default();
+    live.is_none_or(|live| difference(&template(&child.object), &template(&live.object)).is_some())
+}
+
+/// The body that creates an absent object and nothing else.
+pub fn creation(intent: &Value) -> Value {
+    let mut body = intent.clone();
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("uid");
+    }
+    set(&mut body, "resourceVersion", ABSENT);
+    body
+}
+
+/// Every field that we own, stamped with the hash of those that come from the plan.
+fn intent(service: &Service, child: &Child, live: Option<&Live>) -> Value {
+    let mut intent = child.object.clone();
+    let mut hash = digest(&intent);
+    hash.truncate(HASH);
+    if let Some(metadata) = intent.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
+        annotations[labels::APPLIED] = json!(hash);
+    }
+    if child.reference.kind == Kind::Deployment
+        && let Some(count) = replicas(&service.scaling, live.map(live_replicas))
+        && let Some(spec) = intent.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        spec.insert("replicas".to_owned(), json!(count));
+    }
+    intent
+}
+
+/// The body that changes this very object and no namesake. Where it repeats a number that was read, it also holds only
+/// for the state that was read, or it could undo what an autoscaler has written since.
+fn change(service: &Service, mut intent: Value, live: &Live) -> Value {
+    set(&mut intent, "uid", &live.uid);
+    let repeats = matches!(service.scaling, Scaling::Auto(_)) && intent.pointer("/spec/replicas").is_some();
+    if live.reference.kind == Kind::Deployment && repeats {
+        set(&mut intent, "resourceVersion", &live.resource_version);
+    }
+    intent
+}
+
+fn set(object: &mut Value, field: &str, value: &str) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert(field.to_owned(), json!(value));
+    }
+}
+
+fn live_replicas(live: &Live) -> LiveReplicas {
+    // The server fills in 1; an object without the field cannot be read from it.
+    let count = live.object.pointer("/spec/replicas").and_then(Value::as_i64).and_then(|count| i32::try_from(count).ok());
+    LiveReplicas { count: count.unwrap_or(1), claimed: live.claims_replicas }
+}
+
+fn is_headless(object: &Value) -> bool {
+    object.pointer("/spec/clusterIP").and_then(Value::as_str) == Some("None")
+}
+
+fn refusal(service: &Service, live: &Live, whose: &str) -> String {
+    let what = format!("{} exists and is {whose}; give this Microservice another name", live.reference);
+    if controller(&live.object).is_some() {
+        return format!("{what}, or remove that object through its owner");
+    }
+    format!("{what}, delete that object, or hand it over with the annotation {}={}/{}", labels::ORPHAN_OF, service.namespace, service.name)
+}
+
+#[cfg(test)]
+#[path = "step_tests.rs"]
+mod tests;
