@@ -8,6 +8,8 @@ mod service;
 
 use serde_json::{Value, json};
 
+use super::problem::Reason;
+
 /// A CEL rule.
 pub struct Rule {
     /// The fields that it is attached to, as ends of paths (`env[]`), or whole paths (`spec`); the empty path is the root.
@@ -18,16 +20,8 @@ pub struct Rule {
     pub message: &'static str,
     /// The field to name, relative to the one that the rule is attached to.
     pub field: &'static str,
+    /// `Invalid`, `Required` or `Forbidden`: for duplicates the server has a reason too, but with it drops the message.
     pub reason: Reason,
-}
-
-/// Class of an error, in the API server's words.
-#[derive(Clone, Copy)]
-pub enum Reason {
-    Invalid,
-    Required,
-    Forbidden,
-    Duplicate,
 }
 
 impl Rule {
@@ -50,20 +44,12 @@ impl Rule {
         self
     }
 
-    const fn duplicate(mut self) -> Self {
-        self.reason = Reason::Duplicate;
-        self
-    }
-
     /// As an entry of `x-kubernetes-validations`.
     pub fn to_schema(&self) -> Value {
         let mut entry = json!({"rule": self.rule, "message": self.message});
         // `FieldValueInvalid` is what the server assumes.
-        match self.reason {
-            Reason::Invalid => {}
-            Reason::Required => entry["reason"] = json!("FieldValueRequired"),
-            Reason::Forbidden => entry["reason"] = json!("FieldValueForbidden"),
-            Reason::Duplicate => entry["reason"] = json!("FieldValueDuplicate"),
+        if self.reason != Reason::Invalid {
+            entry["reason"] = json!(self.reason.word());
         }
         if !self.field.is_empty() {
             entry["fieldPath"] = json!(self.field);

@@ -36,7 +36,7 @@ enum Notation {
 
 impl Amount {
     /// `None` for what the API server refuses, and for what does not fit 128 bits of nano-units: amounts beyond 10²⁹
-    /// units, or more than a dozen significant digits of `Ei`.
+    /// units, or more than eleven decimal places of `Ei`.
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, rest) = match text.as_bytes().first()? {
             b'-' => (true, text.get(1..)?),
@@ -45,8 +45,7 @@ impl Amount {
         };
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, suffix) = rest.split_at(end);
-        let (mantissa, places) = mantissa(number)?;
-        let (notation, magnitude) = scaled(mantissa, places, suffix)?;
+        let (notation, magnitude) = scaled(&Number::parse(number)?, suffix)?;
         Some(Self { nanos: if negative { -magnitude } else { magnitude }, notation })
     }
 
@@ -123,33 +122,47 @@ const fn nanos_in(exponent: i32) -> i128 {
     10_i128.pow((exponent + NANO_DIGITS).unsigned_abs())
 }
 
-/// Digits without the point, and how many of them stood after it. `1.` and `.5` are numbers to the server, `.` is not.
-fn mantissa(number: &str) -> Option<(i128, i32)> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
+/// A number without its suffix.
+struct Number {
+    whole: i128,
+    /// Digits after the point, as a whole number.
+    fraction: i128,
+    /// How many they are.
+    places: u32,
+}
+
+impl Number {
+    /// `1.` and `.5` are numbers to the server, `.` is not.
+    fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        if whole.is_empty() && fraction.is_empty() {
+            return None;
+        }
+        let fraction = fraction.trim_end_matches('0');
+        Some(Self { whole: digits(whole)?, fraction: digits(fraction)?, places: u32::try_from(fraction.len()).ok()? })
     }
-    let fraction = fraction.trim_end_matches('0');
-    let mut value = 0_i128;
-    for digit in whole.chars().chain(fraction.chars()) {
-        value = value.checked_mul(10)?.checked_add(i128::from(digit.to_digit(10)?))?;
-    }
-    Some((value, i32::try_from(fraction.len()).ok()?))
+}
+
+fn digits(text: &str) -> Option<i128> {
+    text.chars().try_fold(0_i128, |value, digit| value.checked_mul(10)?.checked_add(digit.to_digit(10)?.into()))
 }
 
 /// Applies the suffix. Fractions of a nano-unit are rounded up, so that who asks for too little gets something.
-fn scaled(mantissa: i128, places: i32, suffix: &str) -> Option<(Notation, i128)> {
+fn scaled(number: &Number, suffix: &str) -> Option<(Notation, i128)> {
+    let scale = 10_i128.checked_pow(number.places)?;
     if let Some((power, _)) = BINARY.into_iter().find(|(_, known)| *known == suffix) {
-        let nanos = mantissa.checked_mul(1024_i128.pow(power))?.checked_mul(NANOS)?;
-        let rounded = divided_up(nanos, 10_i128.checked_pow(places.unsigned_abs())?);
+        let unit = 1024_i128.pow(power) * NANOS;
+        let part = divided_up(number.fraction.checked_mul(unit)?, scale);
         // The server caps binary amounts, and only those, at the largest 64-bit integer.
-        return Some((Notation::Binary, rounded.min(i128::from(i64::MAX) * NANOS)));
+        let nanos = number.whole.saturating_mul(unit).saturating_add(part).min(i128::from(i64::MAX) * NANOS);
+        return Some((Notation::Binary, nanos));
     }
     let (notation, exponent) = match DECIMAL.into_iter().find(|(_, known)| *known == suffix) {
         Some((exponent, _)) => (Notation::Decimal, exponent),
         None => (Notation::Exponent, suffix.strip_prefix(['e', 'E'])?.parse::<i32>().ok()?),
     };
-    let shift = exponent.checked_add(NANO_DIGITS)?.checked_sub(places)?;
+    let mantissa = number.whole.checked_mul(scale)?.checked_add(number.fraction)?;
+    let shift = exponent.checked_add(NANO_DIGITS)?.checked_sub_unsigned(number.places)?;
     let nanos = match 10_i128.checked_pow(shift.unsigned_abs()) {
         _ if mantissa == 0 => 0,
         Some(power) if shift >= 0 => mantissa.checked_mul(power)?,

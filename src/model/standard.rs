@@ -1,7 +1,5 @@
 //! The defaults of the pods, in numbers. Pods are built from them, and `status.defaults` shows them.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::quantity::Amount;
@@ -62,6 +60,8 @@ fn settle(default: &str, user: Option<&Quantity>, gives_way: impl Fn(Amount, Amo
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn amounts(pairs: &[(&str, &str)]) -> Option<BTreeMap<String, Quantity>> {

@@ -13,6 +13,8 @@ use super::rollout::Step;
 use super::workload::{Workload, minimum};
 use super::{Applied, Children};
 
+/// For how long no reason is given: in its first minute an autoscaler complains of metrics that cannot be there yet.
+const FIRST_METRICS_SECONDS: i64 = 60;
 /// How long an autoscaler may be without metrics before that is called a failure: fresh pods need about a minute
 /// until the metrics API knows them, and an autoscaler looks each 15 s.
 const METRICS_PATIENCE_SECONDS: i64 = 300;
@@ -86,7 +88,12 @@ fn autoscaler(conditions: &mut Conditions, service: &Service, world: &World, chi
     let nothing = HorizontalPodAutoscaler::default();
     let live = world.autoscaler.as_ref().unwrap_or(&nothing);
     let sick = ["AbleToScale", "ScalingActive"].into_iter().filter_map(|kind| find(live, kind)).find(|c| c.status == "False");
+    let young = conditions.get(AUTOSCALER).is_none_or(|c| c.status == "Unknown") && conditions.age(AUTOSCALER) < FIRST_METRICS_SECONDS;
     match (sick, find(live, "ScalingActive")) {
+        (Some(_), _) if young => {
+            starting(conditions);
+            Some(Duration::from_secs((FIRST_METRICS_SECONDS - conditions.age(AUTOSCALER)).unsigned_abs()))
+        }
         (Some(c), _) => {
             let reason = c.reason.as_deref().unwrap_or("NotActive");
             let message = format!("{}; it needs a metrics API (metrics-server) and resource requests", c.message.as_deref().unwrap_or("the autoscaler does not act"));
@@ -104,10 +111,14 @@ fn autoscaler(conditions: &mut Conditions, service: &Service, world: &World, chi
             None
         }
         (None, None) => {
-            conditions.set(AUTOSCALER, Is::Unknown, "Starting", "the autoscaler has yet to look for the first time");
+            starting(conditions);
             None
         }
     }
+}
+
+fn starting(conditions: &mut Conditions) {
+    conditions.set(AUTOSCALER, Is::Unknown, "Starting", "waiting for its first metrics, which fresh pods have after up to a minute");
 }
 
 /// `status.autoscaling`.

@@ -36,14 +36,12 @@ pub const RULES: &[Rule] = &[
         LISTS,
         "self.all(p, !has(p.service) || self.exists_one(q, has(q.service) && q.service == p.service && (has(q.__namespace__) ? q.__namespace__ : '') == (has(p.__namespace__) ? p.__namespace__ : '')))",
         "each `service` of a `namespace` must appear once: put all its ports into one entry",
-    )
-    .duplicate(),
+    ),
     Rule::new(
         LISTS,
         "self.all(p, !has(p.cidr) || self.exists_one(q, has(q.cidr) && q.cidr == p.cidr))",
         "each `cidr` must appear once: put all its ports into one entry",
-    )
-    .duplicate(),
+    ),
     Rule::new(
         &["outbound[]"],
         "!has(self.ports) || has(self.service) || self.ports.all(p, type(p) == int)",
@@ -57,15 +55,13 @@ pub const RULES: &[Rule] = &[
         &["accessPolicy.outbound"],
         "self.all(p, !has(p.env) || self.exists_one(q, has(q.env) && q.env == p.env))",
         "each variable of `env` must appear once",
-    )
-    .duplicate(),
+    ),
     Rule::new(
         &["spec"],
         "!has(self.env) || !has(self.accessPolicy) || !has(self.accessPolicy.outbound) || self.accessPolicy.outbound.all(p, !has(p.env) || !self.env.exists(e, e.name == p.env))",
         "`accessPolicy.outbound[].env` and `env` must not set the same variable: remove one",
     )
-    .field(".env")
-    .duplicate(),
+    .field(".env"),
     Rule::new(
         &["spec"],
         "has(self.port) || !has(self.accessPolicy) || !has(self.accessPolicy.inbound) || self.accessPolicy.inbound.all(p, has(p.ports))",

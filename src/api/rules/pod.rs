@@ -45,7 +45,7 @@ macro_rules! has_other_names {
 
 pub const RULES: &[Rule] = &[
     // ---- environment
-    Rule::new(&["env[]"], "!(has(self.value) && has(self.valueFrom))", "`value` and `valueFrom` exclude each other").duplicate(),
+    Rule::new(&["env[]"], "!(has(self.value) && has(self.valueFrom))", "`value` and `valueFrom` exclude each other"),
     Rule::new(
         &["env[].valueFrom"],
         "[has(self.configMapKeyRef), has(self.secretKeyRef), has(self.fieldRef), has(self.resourceFieldRef)].filter(given, given).size() == 1",
@@ -150,22 +150,19 @@ pub const RULES: &[Rule] = &[
         has_other_names!("initContainers"),
         "the main container has the service's own name: init containers must have others",
     )
-    .field(".spec.initContainers")
-    .duplicate(),
+    .field(".spec.initContainers"),
     Rule::new(
         &[""],
         has_other_names!("sidecars"),
         "the main container has the service's own name: sidecars must have others",
     )
-    .field(".spec.sidecars")
-    .duplicate(),
+    .field(".spec.sidecars"),
     Rule::new(
         &["spec"],
         "!has(self.initContainers) || !has(self.sidecars) || self.sidecars.all(c, !self.initContainers.exists(i, i.name == c.name))",
         "init containers and sidecars share one pod: their names must differ",
     )
-    .field(".sidecars")
-    .duplicate(),
+    .field(".sidecars"),
     Rule::new(
         &["spec"],
         mounts_files!("initContainers"),
@@ -192,8 +189,7 @@ pub const RULES: &[Rule] = &[
         "!has(self.port) || !has(self.sidecars) || self.sidecars.all(c, !has(c.ports) || c.ports.all(q, q.containerPort != self.port && (!has(self.ports) || self.ports.all(p, p.port != q.containerPort))))",
         "containers of a pod share its address: sidecars must listen on other ports than the service",
     )
-    .field(".sidecars")
-    .duplicate(),
+    .field(".sidecars"),
     // ---- security
     Rule::new(
         &["spec"],

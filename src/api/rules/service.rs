@@ -38,28 +38,24 @@ pub const RULES: &[Rule] = &[
         "!has(self.port) || !has(self.ports) || self.ports.all(p, p.name != (has(self.protocol) ? self.protocol.lowerAscii() : 'http'))",
         "the main port already has the name of its protocol (`http` unless `protocol` says otherwise): further ports must have others",
     )
-    .field(".ports")
-    .duplicate(),
+    .field(".ports"),
     Rule::new(
         &["spec.ports"],
         "self.all(p, self.exists_one(q, q.port == p.port && (has(q.protocol) && q.protocol == 'UDP') == (has(p.protocol) && p.protocol == 'UDP')))",
         "each `port` must appear once, or once for UDP and once for the others",
-    )
-    .duplicate(),
+    ),
     Rule::new(
         &["spec"],
         "!has(self.port) || !has(self.ports) || self.ports.all(p, p.port != self.port || (has(p.protocol) && p.protocol == 'UDP') != (has(self.protocol) && self.protocol == 'UDP'))",
         "further ports must have other numbers than `port`",
     )
-    .field(".ports")
-    .duplicate(),
+    .field(".ports"),
     Rule::new(
         &["spec"],
         "!has(self.port) || !has(self.ports) || self.ports.all(p, p.port != (has(self.service) && has(self.service.port) ? self.service.port : has(self.service) && has(self.service.headless) && self.service.headless || has(self.protocol) && self.protocol in ['TCP', 'UDP'] ? self.port : 80) || (has(p.protocol) && p.protocol == 'UDP') != (has(self.protocol) && self.protocol == 'UDP'))",
         "the Service already uses this number for the main port (80 for HTTP and GRPC): further ports must have others, or set `service.port`",
     )
-    .field(".ports")
-    .duplicate(),
+    .field(".ports"),
     Rule::new(
         &["spec"],
         "!has(self.service) || !has(self.service.headless) || !self.service.headless || !has(self.service.port) || !has(self.port) || self.service.port == self.port",

@@ -243,10 +243,14 @@ fn an_autoscaler_without_metrics_is_unknown_for_five_minutes_and_then_false() {
         {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": "no metrics known"}]}}))
     .ok();
     story.settle();
+    assert_eq!(story.condition("AutoscalerReady").1, "Starting", "no complaint in the first minute");
+    assert_eq!(story.decide().wake.map(|w| w.as_secs()), Some(60));
+    story.after(60);
     assert_eq!(story.condition("AutoscalerReady").1, "FailedGetResourceMetric");
     assert_eq!(story.condition("AutoscalerReady").0, "Unknown");
+    assert_eq!(story.decide().wake.map(|w| w.as_secs()), Some(240));
     assert_eq!(story.condition("Ready").0, "True", "Ready does not wait for metrics");
-    story.after(301);
+    story.after(241);
     assert_eq!(story.condition("AutoscalerReady").0, "False");
     story.after(100);
     assert_eq!(story.condition("AutoscalerReady").0, "False", "and stays so");
