@@ -79,8 +79,9 @@ mod tests {
                 "object" => node.get("additionalProperties").is_none() || node.get("maxProperties").is_some(),
                 _ => true,
             };
-            let described = node.get("description").is_some() || path.ends_with('}') || path.ends_with(']') || path.contains("metadata");
-            if !bound || !described || node.get("nullable").is_some() {
+            let described = node.get("description").is_some() || ["", ".metadata"].contains(&path) || path.ends_with(['}', ']']);
+            let elsewhere = path.contains(".affinity.") || path.starts_with(".metadata.");
+            if !bound || !(described || elsewhere) || node.get("nullable").is_some() {
                 unbounded.push(path.to_owned());
             }
         });

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::crd;
 use super::problem::Reason;
-use super::v1alpha1::{Microservice, Problem};
+use super::v1alpha1::{Microservice, Problem, Severity};
 
 const API_VERSION: &str = "microservices.dev/v1alpha1";
 const KIND: &str = "Microservice";
@@ -37,17 +37,25 @@ pub fn is_ours(value: &Value) -> bool {
     value["kind"] == KIND && value["apiVersion"] == API_VERSION
 }
 
+/// An object that the server admits, and what its author should know.
+#[derive(Debug)]
+pub struct Admitted {
+    pub object: Microservice,
+    pub warnings: Vec<Problem>,
+}
+
 /// Reads an object as the server does, or says everything that keeps it from being admitted.
-pub fn read(mut value: Value) -> Result<Microservice, Vec<Problem>> {
+pub fn read(mut value: Value) -> Result<Admitted, Vec<Problem>> {
     let problems = check_mut(&mut value);
-    if !problems.is_empty() {
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }
     // What the schema admits can be read: a property test holds this.
-    serde_json::from_value(value).map_err(|error| vec![Problem::error("", Reason::TypeInvalid, error.to_string())])
+    let object = serde_json::from_value(value).map_err(|error| vec![Problem::error("", Reason::TypeInvalid, error.to_string())])?;
+    Ok(Admitted { object, warnings: problems })
 }
 
-/// All that the API server would refuse.
+/// All that the API server would refuse, and what it would not do everywhere.
 pub fn check(value: &Value) -> Vec<Problem> {
     check_mut(&mut value.clone())
 }
@@ -61,7 +69,7 @@ fn check_mut(value: &mut Value) -> Vec<Problem> {
     if let Some(object) = value.as_object_mut() {
         object.remove("status");
     }
-    tidy::tidy(value, &checker.schema);
+    let nulls = tidy::tidy(value, &checker.schema);
     let errors = checker.structure.iter_errors(value);
     let mut problems: Vec<Problem> = errors.flat_map(|error| words::problems(&error, &checker.schema)).collect();
     problems.extend(keys::duplicates(value, &checker.schema));
@@ -69,10 +77,14 @@ fn check_mut(value: &mut Value) -> Vec<Problem> {
     if problems.is_empty() {
         problems.extend(rules(value, checker));
     }
-    problems.sort_by(|a, b| (&a.field, &a.message).cmp(&(&b.field, &b.message)));
+    problems.extend(nulls.into_iter().map(|path| Problem::warning(path, Reason::TypeInvalid, NULL)));
+    problems.sort_by(|a, b| (a.severity, &a.field, &a.message).cmp(&(b.severity, &b.field, &b.message)));
     problems.dedup();
     problems
 }
+
+/// Seen on 1.36: create, update and merge patch drop nulls, server-side apply refuses them.
+const NULL: &str = "null means absent, but server-side apply (Helm 4, Flux, Argo CD) refuses it: remove the line";
 
 fn rules(value: &Value, checker: &Checker) -> Vec<Problem> {
     let context = RootContext { api_version: API_VERSION.to_owned(), api_group: "microservices.dev".to_owned(), kind: KIND.to_owned() };
@@ -89,3 +101,7 @@ fn rules(value: &Value, checker: &Checker) -> Vec<Problem> {
         .collect()
 }
 
+#[cfg(test)]
+pub mod arbitrary;
+#[cfg(test)]
+mod tests;

@@ -86,10 +86,10 @@ impl Applier {
         ranks.dedup();
         for rank in ranks {
             let of_rank = children.list.iter().filter(|child| child.reference.kind.rank() == rank);
-            let hold = pods_must_wait(&applied);
+            let before = &applied;
             // Collected first: a closure in a stream of references is not general enough for a spawned task
             // (rust-lang/rust#89976).
-            let work: Vec<_> = of_rank.map(|child| async move { (&child.reference, self.bring(world, service, child, hold).await) }).collect();
+            let work: Vec<_> = of_rank.map(|child| async move { (&child.reference, self.bring(world, service, child, before).await) }).collect();
             let outcomes: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
             for (reference, outcome) in outcomes {
                 note(&mut applied, reference, outcome);
@@ -104,9 +104,9 @@ impl Applier {
     }
 
     /// Brings one child to plan.
-    async fn bring(&self, world: &World, service: &Service, child: &Child, hold: bool) -> Outcome {
+    async fn bring(&self, world: &World, service: &Service, child: &Child, before: &Applied) -> Outcome {
         let live = world.children.iter().find(|live| live.reference == child.reference);
-        if hold && child.reference.kind == Kind::Deployment && step::starts_pods(child, live) {
+        if must_wait(world, child, live, before) {
             return Outcome::Held;
         }
         match self.carry_out(service, child, live).await {
@@ -193,11 +193,18 @@ impl Applier {
     }
 }
 
-/// No pod may start before who it is, what it may reach, and what it reads are there, and its revision is on record.
-fn pods_must_wait(applied: &Applied) -> bool {
-    applied.failures.iter().any(|failure| {
-        matches!(failure.child.kind, Kind::ServiceAccount | Kind::NetworkPolicy | Kind::ConfigMap | Kind::ControllerRevision)
-    })
+/// Whether a child must wait for others that failed before it.
+fn must_wait(world: &World, child: &Child, live: Option<&Live>, before: &Applied) -> bool {
+    let failed = |kinds: &[Kind]| before.failures.iter().any(|failure| kinds.contains(&failure.child.kind));
+    match child.reference.kind {
+        // No pod starts before who it is, what it may reach, and what it reads are there, and its revision is on record.
+        Kind::Deployment => {
+            failed(&[Kind::ServiceAccount, Kind::NetworkPolicy, Kind::ConfigMap, Kind::ControllerRevision]) && step::starts_pods(child, live)
+        }
+        // It names its target, and must not scale a Deployment that is somebody else's.
+        Kind::HorizontalPodAutoscaler => failed(&[Kind::Deployment]) && world.deployment.is_none(),
+        _ => false,
+    }
 }
 
 fn note(applied: &mut Applied, reference: &ChildRef, outcome: Outcome) {

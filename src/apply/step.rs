@@ -18,6 +18,9 @@ const ABSENT: &str = "1";
 /// Characters of the hash in [`labels::APPLIED`]: 64 bits. It tells two intents for one child apart, not one of millions.
 const HASH: usize = 16;
 
+/// The way out that always is.
+const RENAME: &str = "give this Microservice another name";
+
 /// What is to be done about a child.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
@@ -44,8 +47,20 @@ pub fn step(service: &Service, child: &Child, live: Option<&Live>) -> Step {
     if live.deleting {
         return Step::Wait { message: format!("{named} of before is being deleted; it is made anew as soon as it is gone") };
     }
+    let taken = format!("{named} exists");
+    if named.kind == Kind::Deployment && selector(&intent) != selector(&live.object) {
+        let message = format!("{taken} and selects other pods, which the server does not let change; {RENAME}, or delete that Deployment");
+        return Step::Refuse { message };
+    }
     if let Ownership::Foreign(whose) = &live.owner {
-        return Step::Refuse { message: refusal(service, live, whose) };
+        let message = match controller(&live.object) {
+            Some(_) => format!("{taken} and is {whose}; {RENAME}, or remove that object through its owner"),
+            None => {
+                let (annotation, namespace, name) = (labels::ORPHAN_OF, &service.namespace, &service.name);
+                format!("{taken} and is {whose}; {RENAME}, delete that object, or hand it over with the annotation {annotation}={namespace}/{name}")
+            }
+        };
+        return Step::Refuse { message };
     }
     if named.kind == Kind::Service && is_headless(&intent) != is_headless(&live.object) {
         // Taking `clusterIP: None` away would be silently ignored by the server; setting it is refused.
@@ -118,12 +133,8 @@ fn is_headless(object: &Value) -> bool {
     object.pointer("/spec/clusterIP").and_then(Value::as_str) == Some("None")
 }
 
-fn refusal(service: &Service, live: &Live, whose: &str) -> String {
-    let what = format!("{} exists and is {whose}; give this Microservice another name", live.reference);
-    if controller(&live.object).is_some() {
-        return format!("{what}, or remove that object through its owner");
-    }
-    format!("{what}, delete that object, or hand it over with the annotation {}={}/{}", labels::ORPHAN_OF, service.namespace, service.name)
+fn selector(deployment: &Value) -> Option<&Value> {
+    deployment.pointer("/spec/selector")
 }
 
 #[cfg(test)]

@@ -101,6 +101,21 @@ fn whose_name_is_taken_is_refused_with_what_can_be_done() {
 }
 
 #[test]
+fn a_deployment_with_other_pods_cannot_be_taken_over() {
+    let service = service(json!({"replicas": 3}));
+    let with = |track: &str| child(Kind::Deployment, json!({"selector": {"matchLabels": {"track": track}}}));
+    for owner in [Ownership::Ours, Ownership::Orphaned, Ownership::Foreign("not controlled by anything".to_owned())] {
+        let live = Live { owner, ..made(&service, &with("old")) };
+        let Step::Refuse { message } = step(&service, &with("new"), Some(&live)) else { panic!() };
+        assert_eq!(
+            message,
+            "Deployment orders exists and selects other pods, which the server does not let change; \
+             give this Microservice another name, or delete that Deployment"
+        );
+    }
+}
+
+#[test]
 fn what_was_left_behind_is_taken_over_and_what_is_going_is_waited_for() {
     let (service, child) = (service(json!({})), child(Kind::Service, json!({})));
     let mut live = made(&service, &child);

@@ -1,13 +1,19 @@
 //! The command line. One file for each subcommand; this one only names them.
 
+mod crd;
+mod input;
 pub mod output;
+mod render;
 mod run;
+mod validate;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Exit status for wrong usage, as clap's own.
+/// Exit status when a manifest is not valid.
+const INVALID: u8 = 1;
+/// Exit status for wrong usage, as clap's own, and for input that cannot be read.
 const USAGE: u8 = 2;
 
 /// One Microservice manifest becomes a production-grade service on Kubernetes.
@@ -22,6 +28,12 @@ pub struct Cli {
 enum Command {
     /// Run the operator: in a pod, or on your machine against the current kubectl context
     Run(Box<run::Args>),
+    /// Print the CustomResourceDefinition
+    Crd(crd::Args),
+    /// Print what Microservices become, offline
+    Render(render::Args),
+    /// Check Microservices without a cluster, by the rules of admission and the operator's own
+    Validate(validate::Args),
     /// Print the version
     Version,
 }
@@ -31,6 +43,9 @@ impl Cli {
     pub fn dispatch(self) -> ExitCode {
         match self.command {
             Command::Run(args) => run::run(&args),
+            Command::Crd(args) => crd::run(&args),
+            Command::Render(args) => render::run(&args),
+            Command::Validate(args) => validate::run(&args),
             Command::Version => {
                 println!("microservice-operator {}", env!("CARGO_PKG_VERSION"));
                 ExitCode::SUCCESS

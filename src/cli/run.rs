@@ -18,7 +18,7 @@ use crate::controller::metrics::{LeaderStatus, Metrics};
 use crate::controller::{self, Options};
 use crate::serve::lease::{Election, Leadership, Lost, Place, Terms};
 use crate::serve::readiness::Readiness;
-use crate::serve::traffic::{Limits, Meter};
+use crate::serve::traffic::{Limits, Meter, Traffic};
 use crate::serve::{admin, client, lease, preflight, shutdown, telemetry};
 
 pub use args::Args;
@@ -43,7 +43,7 @@ enum Failure {
     Bind(#[from] admin::BindError),
     #[error("cannot prepare for signals: {0}")]
     Signals(std::io::Error),
-    #[error("{0}. Ending, so that nothing is written beside the new leader; the restarted process follows it")]
+    #[error("{0}. Ending, so that nothing is written beside another leader; the restarted process follows it")]
     Lost(#[from] Lost),
     #[error("the operator cannot go on: {0}")]
     Controller(#[from] controller::Error),
@@ -97,11 +97,10 @@ async fn operate(args: &Args, terms: Terms) -> Result<(), Failure> {
 
     let (metrics, mut registry) = Metrics::new(client::host(&config), args.concurrency);
     let meter: Arc<dyn Meter> = Arc::new(metrics.clone());
-    let slots = usize::from(args.concurrency) * REQUESTS_PER_PASS;
-    let limits = Limits { under_way: slots, deadline: REQUEST_DEADLINE };
-    let client = client::connect(config.clone(), limits, Arc::clone(&meter))?;
     let resign = CancellationToken::new();
-    let (mut election, leadership) = stand(args, terms, config, meter, &mut registry, resign.clone())?;
+    let (mut election, leadership) = stand(args, terms, &config, &meter, &mut registry, resign.clone())?;
+    let limits = Limits { under_way: usize::from(args.concurrency) * REQUESTS_PER_PASS, deadline: REQUEST_DEADLINE };
+    let client = client::connect(config, &Traffic::new(limits, meter, leadership.clone()))?;
 
     let readiness = Readiness::default();
     let stop_servers = CancellationToken::new();
@@ -163,8 +162,8 @@ async fn finish(
 fn stand(
     args: &Args,
     terms: Terms,
-    config: Config,
-    meter: Arc<dyn Meter>,
+    config: &Config,
+    meter: &Arc<dyn Meter>,
     registry: &mut Registry,
     resign: CancellationToken,
 ) -> Result<(JoinHandle<Result<(), Lost>>, Leadership), Failure> {
@@ -173,9 +172,10 @@ fn stand(
         name: args.lease_name.clone(),
     };
     let (election, leadership) = if args.leader_elect {
-        // A client of its own: a renewal must not queue behind other requests.
-        let limits = Limits { under_way: 2, deadline: terms.renew_deadline };
-        let client = client::connect(config, limits, meter)?;
+        // A client of its own: a renewal must neither queue behind other requests nor ask whether we lead.
+        let limits = Limits { under_way: 1, deadline: terms.renew_deadline };
+        let traffic = Traffic::new(limits, Arc::clone(meter), Leadership::unconditional());
+        let client = client::connect(config.clone(), &traffic)?;
         let (election, leadership) = Election::new(client, place.clone(), lease::identity(), terms);
         (tokio::spawn(election.run(resign)), leadership)
     } else {

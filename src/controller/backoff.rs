@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(delays.failed("a", GENERATION, start, 0.0), FIRST);
         for early in [1, 50, 199] {
             let now = start + Duration::from_millis(early);
-            assert_eq!(delays.failed("a", GENERATION, now, 0.0), FIRST - Duration::from_millis(early));
+            assert_eq!(delays.failed("a", GENERATION, now, 0.0), Duration::from_millis(200 - early));
         }
         assert_eq!(delays.failed("a", GENERATION, start + FIRST, 0.0), FIRST * 2);
     }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span};
 
-use crate::observe::{Scope, Stores, Turn, Watches};
+use crate::observe::{Lane, Scope, Stores, Turn, Watches};
 use crate::serve::lease::Leadership;
 use crate::serve::readiness::Readiness;
 
@@ -103,6 +103,8 @@ async fn work(context: Arc<Context>, options: &Options, watches: &mut Watches) -
         // A closed semaphore would be a defect; then no permit comes, and the shutdown ends the wait.
         let permit = Arc::clone(&permits).acquire_owned().await.ok();
         while passes.try_join_next().is_some() {}
+        // A leader that cannot renew its lease pauses here, and goes on if nobody took its place.
+        options.leadership.won().await;
         (permit, queue.next().await)
     };
     let outcome = loop {
@@ -121,10 +123,10 @@ async fn work(context: Arc<Context>, options: &Options, watches: &mut Watches) -
 
 /// One pass, and when the next one is due. The turn goes back into the queue's hands when this ends, however it ends.
 async fn pass(context: Arc<Context>, turn: Turn, _permit: Option<OwnedSemaphorePermit>) {
-    if !context.leadership.leading() {
-        return;
-    }
     let key = turn.key();
+    if !context.leadership.leading() {
+        return context.stores.queue().touch(key, Lane::Fast, Duration::ZERO);
+    }
     let span = info_span!("pass", namespace = %key.namespace, name = %key.name);
     if let Some(again) = reconcile::reconcile(&context, key).instrument(span).await {
         context.stores.queue().touch(key, again.lane, again.after);

@@ -136,3 +136,6 @@ fn companions(spec: &MicroserviceSpec) -> impl Iterator<Item = (String, &crate::
     })
 }
 
+
+#[cfg(test)]
+mod tests;

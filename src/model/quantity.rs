@@ -60,13 +60,11 @@ impl Amount {
             // Below 1024, and with fractions, the server drops the binary notation so as not to round.
             Notation::Binary if self.nanos % NANOS == 0 && self.nanos.abs() >= 1024 * NANOS => {
                 let units = self.nanos / NANOS;
-                let (power, suffix) =
-                    BINARY.into_iter().find(|(power, _)| units % 1024_i128.pow(*power) == 0).unwrap_or((0, ""));
+                let (power, suffix) = BINARY.into_iter().find(|(power, _)| units % 1024_i128.pow(*power) == 0).unwrap_or((0, ""));
                 format!("{}{suffix}", units / 1024_i128.pow(power))
             }
             Notation::Binary | Notation::Decimal => {
-                let (exponent, suffix) =
-                    DECIMAL.into_iter().find(|(exponent, _)| self.nanos % nanos_in(*exponent) == 0).unwrap_or((0, ""));
+                let (exponent, suffix) = DECIMAL.into_iter().find(|(exponent, _)| self.nanos % nanos_in(*exponent) == 0).unwrap_or((0, ""));
                 format!("{}{suffix}", self.nanos / nanos_in(exponent))
             }
             Notation::Exponent => {
@@ -240,7 +238,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_quantity() {
-        for text in ["", ".", "-", "+", "e3", "1e", "1K", "1.2.3", "1x", " 1", "1 ", "1Mi2", "1--2", "1e1.5", "--1", "é", "1é", "1e99999999999"] {
+        for text in
+            ["", ".", "-", "+", "e3", "1e", "1K", "1.2.3", "1x", " 1", "1 ", "1Mi2", "1--2", "1e1.5", "--1", "é", "1é", "1e99999999999"]
+        {
             assert_eq!(Amount::parse(text), None, "{text:?}");
         }
     }

@@ -79,10 +79,20 @@ mod tests {
             ("large request", &[("memory", "1Gi")], &[], &[("cpu", "100m"), ("memory", "1Gi")], &[("memory", "1Gi")]),
             ("small request", &[("memory", "64Mi")], &[], &[("cpu", "100m"), ("memory", "64Mi")], &[("memory", "512Mi")]),
             ("small CPU limit", &[], &[("cpu", "0.05")], &[("cpu", "0.05"), ("memory", "256Mi")], &[("cpu", "0.05"), ("memory", "512Mi")]),
-            ("another resource", &[("ephemeral-storage", "1Gi")], &[("nvidia.com/gpu", "1")],
-                &[("cpu", "100m"), ("ephemeral-storage", "1Gi"), ("memory", "256Mi")], &[("memory", "512Mi"), ("nvidia.com/gpu", "1")]),
-            ("both", &[("cpu", "2"), ("memory", "1Gi")], &[("cpu", "4"), ("memory", "1Gi")],
-                &[("cpu", "2"), ("memory", "1Gi")], &[("cpu", "4"), ("memory", "1Gi")]),
+            (
+                "another resource",
+                &[("ephemeral-storage", "1Gi")],
+                &[("nvidia.com/gpu", "1")],
+                &[("cpu", "100m"), ("ephemeral-storage", "1Gi"), ("memory", "256Mi")],
+                &[("memory", "512Mi"), ("nvidia.com/gpu", "1")],
+            ),
+            (
+                "both",
+                &[("cpu", "2"), ("memory", "1Gi")],
+                &[("cpu", "4"), ("memory", "1Gi")],
+                &[("cpu", "2"), ("memory", "1Gi")],
+                &[("cpu", "4"), ("memory", "1Gi")],
+            ),
         ];
         for (case, requests, limits, expected_requests, expected_limits) in table {
             let user = Resources { requests: amounts(requests), limits: amounts(limits) };

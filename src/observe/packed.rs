@@ -1,8 +1,8 @@
 //! Objects at rest: JSON, compressed against an example of each kind.
 //!
-//! Most of an object is the same as in every other of its kind, so that an example takes most of it away: four fifths
-//! of the bytes, for a few microseconds each way. Typed structs were rejected (a Deployment takes 10 KiB, nearly all of
-//! it absent fields), and so were JSON trees (each small object in one takes 600 bytes).
+//! Most of an object is the same as in every other of its kind, so that an example takes most of it away, for a few
+//! microseconds each way. Typed structs were rejected, since most of their room is for fields that are absent, and so
+//! were JSON trees, in which every small object takes 600 bytes.
 
 use std::sync::Arc;
 
@@ -30,10 +30,6 @@ impl Packed {
         serde_json::from_slice(&json).map_err(|error| error.to_string())
     }
 
-    /// Bytes at rest.
-    pub fn size(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 #[cfg(test)]
@@ -56,14 +52,20 @@ mod tests {
         assert_ne!(Packed::of(&a), Packed::of(&json!({"a": 1})));
     }
 
+    /// Another service, as far from the example as one can be that is still of the same kind: another name, and another
+    /// digit wherever there is one, in uids, hashes, times and numbers.
     #[test]
-    fn every_example_packs_to_less_than_a_tenth() {
-        let examples = serde_json::from_slice::<Vec<Value>>(EXAMPLE).unwrap();
-        assert!(examples.len() >= 10);
+    fn another_service_packs_to_less_than_a_third() {
+        let text = std::str::from_utf8(EXAMPLE).unwrap().replace("cart", "payments");
+        let other: String = text.chars().map(|c| c.to_digit(10).and_then(|digit| char::from_digit((digit + 3) % 10, 10)).unwrap_or(c)).collect();
+        let examples: Vec<Value> = serde_json::from_str(&other).unwrap();
+        assert_eq!(examples.len(), 10, "one of each kind");
+        let (mut packed, mut plain) = (0, 0);
         for example in examples {
-            let (packed, plain) = (Packed::of(&example).size(), example.to_string().len());
-            assert!(packed * 10 < plain, "{} of {plain} bytes: {}", packed, example["kind"]);
+            packed += Packed::of(&example).bytes.len();
+            plain += example.to_string().len();
         }
+        assert!(packed * 3 < plain, "{packed} of {plain} bytes");
     }
 
     #[test]

@@ -65,7 +65,19 @@ mod tests {
 
     #[test]
     fn tells_structures_apart() {
-        let all = [json!(null), json!([]), json!({}), json!(""), json!("null"), json!([[]]), json!([[], []]), json!({"a": {}}), json!(["a"]), json!("1"), json!(1)];
+        let all = [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!(""),
+            json!("null"),
+            json!([[]]),
+            json!([[], []]),
+            json!({"a": {}}),
+            json!(["a"]),
+            json!("1"),
+            json!(1),
+        ];
         for (i, a) in all.iter().enumerate() {
             for b in &all[..i] {
                 assert_ne!(digest(a), digest(b), "{a} and {b}");

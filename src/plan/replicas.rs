@@ -29,12 +29,15 @@ pub fn replicas(scaling: &Scaling, live: Option<LiveReplicas>) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerBehavior;
+
     use super::*;
     use crate::model::Autoscaling;
 
     #[test]
     fn who_writes_the_number() {
-        let auto = Scaling::Auto(Autoscaling { min: 2, max: 6, cpu: None, memory: None, behavior: Default::default() });
+        let auto =
+            Scaling::Auto(Autoscaling { min: 2, max: 6, cpu: None, memory: None, behavior: HorizontalPodAutoscalerBehavior::default() });
         let live = |count, claimed| Some(LiveReplicas { count, claimed });
         let table = [
             ("fixed, at creation", Scaling::Fixed(3), None, Some(3)),

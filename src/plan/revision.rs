@@ -127,12 +127,7 @@ fn inputs(service: &Service, restart: Option<&str>) -> String {
     let spec = service.spec.clone();
     let edges = spec.access_policy.and_then(|policy| policy.outbound).map(|entries| {
         let with_variable = entries.into_iter().filter(|entry| entry.env.is_some());
-        let edge = |entry: Outbound| Outbound {
-            service: entry.service,
-            namespace: entry.namespace,
-            env: entry.env,
-            ..Outbound::default()
-        };
+        let edge = |entry: Outbound| Outbound { service: entry.service, namespace: entry.namespace, env: entry.env, ..Outbound::default() };
         with_variable.map(edge).collect()
     });
     let of_pods = MicroserviceSpec {
@@ -145,7 +140,7 @@ fn inputs(service: &Service, restart: Option<&str>) -> String {
         rollout: None,
         deletion_policy: None,
         suspend: None,
-        ..service.spec.clone()
+        ..spec
     };
     let mut hash = digest::digest(&tidy(json!({ "spec": of_pods, "restart": restart })));
     hash.truncate(INPUTS);

@@ -1,7 +1,6 @@
 //! From flags to a client of the API server.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -10,7 +9,7 @@ use kube::client::ClientBuilder;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
-use super::traffic::{Limits, Meter, Traffic};
+use super::traffic::Traffic;
 
 /// Time to reach the API server. In one network a connection takes milliseconds; a server that went away is noticed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,13 +57,13 @@ pub async fn configure(access: &Access) -> Result<Config, Error> {
 }
 
 /// A client with bounded, metered traffic and no hidden retries.
-pub fn connect(mut config: Config, limits: Limits, meter: Arc<dyn Meter>) -> Result<Client, Error> {
+pub fn connect(mut config: Config, traffic: &Traffic) -> Result<Client, Error> {
     let url = config.cluster_url.to_string();
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     let builder = ClientBuilder::try_from(config).map_err(|source| Error::Client { url, source })?;
-    Ok(builder.with_layer(&Traffic::new(limits, meter)).build())
+    Ok(builder.with_layer(traffic).build())
 }
 
 /// Host and port of the API server, as a label.
@@ -72,7 +71,7 @@ pub fn host(config: &Config) -> String {
     config.cluster_url.authority().map(ToString::to_string).unwrap_or_default()
 }
 
-/// An error with its causes: the outermost of a network error says little.
+/// An error with its causes, since the outermost of a network error says little.
 pub fn explain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -83,5 +82,6 @@ pub fn explain(error: &dyn std::error::Error) -> String {
         }
         cause = inner.source();
     }
-    text
+    // How `kube` marks that no answer came, which the causes tell.
+    text.strip_prefix("ServiceError: ").map_or(text.clone(), str::to_owned)
 }

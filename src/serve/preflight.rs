@@ -92,7 +92,8 @@ mod tests {
 
     use super::*;
     use crate::serve::client;
-    use crate::serve::traffic::{Call, Limits, Meter};
+    use crate::serve::lease::Leadership;
+    use crate::serve::traffic::{Call, Limits, Meter, Traffic};
 
     struct Ignore;
 
@@ -107,7 +108,8 @@ mod tests {
             tokio::spawn(async move { axum::serve(listener, router).await });
         }
         let limits = Limits { under_way: 4, deadline: Duration::from_secs(5) };
-        client::connect(Config::new(url.parse().unwrap()), limits, Arc::new(Ignore)).unwrap()
+        let traffic = Traffic::new(limits, Arc::new(Ignore), Leadership::unconditional());
+        client::connect(Config::new(url.parse().unwrap()), &traffic).unwrap()
     }
 
     fn group(answer: &'static str) -> Router {

@@ -11,9 +11,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use line::{Line, Style};
 
-/// Of libraries only what a user can act upon. `kube`'s client reports each failed request as an error of its own;
-/// whoever made the request reports it better.
-const LIBRARIES: &str = "warn,kube_client::client::builder=off";
+/// Of libraries only what a user can act upon. `kube`'s client and watches report each failure of their own accord;
+/// whoever made the request reports it once, and better.
+const LIBRARIES: &str = "warn,kube_client=off,kube_runtime::watcher=off";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_bare_level_is_the_operators_own() {
         let filter = filter("debug").unwrap().to_string();
-        for directive in ["warn", "kube_client::client::builder=off", "microservice_operator=debug"] {
+        for directive in ["warn", "kube_client=off", "microservice_operator=debug"] {
             assert!(filter.split(',').any(|found| found == directive), "{filter}");
         }
     }

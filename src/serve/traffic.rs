@@ -1,4 +1,6 @@
-//! What every request to the API server passes: a limit on how many are under way, a deadline, and a meter.
+//! What every request to the API server passes: a limit on how many are under way, a deadline, a meter, and for writes
+//! the question whether this process leads. Asked here, after all waiting and immediately before sending, the answer
+//! holds for every write of the operator, whoever makes it.
 //!
 //! Watches pass freely: they are few, they last for minutes by design, and `kube` ends those that fall silent. Nothing
 //! is tried again here. `kube` would by default repeat a request up to 15 times inside one `await`, for minutes, out
@@ -18,6 +20,8 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tower::{BoxError, Layer, Service};
+
+use super::lease::Leadership;
 
 pub use call::Call;
 
@@ -41,11 +45,13 @@ pub struct Traffic {
     slots: Arc<Semaphore>,
     deadline: Duration,
     meter: Arc<dyn Meter>,
+    leadership: Leadership,
 }
 
 impl Traffic {
-    pub fn new(limits: Limits, meter: Arc<dyn Meter>) -> Self {
-        Self { slots: Arc::new(Semaphore::new(limits.under_way)), deadline: limits.deadline, meter }
+    /// Writes pass only while `leadership` says so.
+    pub fn new(limits: Limits, meter: Arc<dyn Meter>, leadership: Leadership) -> Self {
+        Self { slots: Arc::new(Semaphore::new(limits.under_way)), deadline: limits.deadline, meter, leadership }
     }
 }
 
@@ -90,6 +96,9 @@ where
                 return Ok(answer.map(|body| Answer { body, deadline: None, _slot: None }));
             }
             let slot = Arc::clone(&traffic.slots).acquire_owned().await?;
+            if call.writes() && !traffic.leadership.leading() {
+                return Err(NotLeading.into());
+            }
             let late = Late { call, after: traffic.deadline };
             let mut deadline = Deadline { sleep: Box::pin(tokio::time::sleep(traffic.deadline)), late };
             let bounded = async {
@@ -153,6 +162,11 @@ where
         self.body.size_hint()
     }
 }
+
+/// A write was not sent, because the lease is not ours, or not for sure.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not sent: this process does not lead, or could not renew its lease in time")]
+pub struct NotLeading;
 
 /// The answer did not come, or did not end, in time.
 #[derive(Clone, Copy, Debug, thiserror::Error)]

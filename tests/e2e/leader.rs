@@ -8,16 +8,19 @@ use serde_json::json;
 use crate::harness::*;
 use crate::quiet::holder;
 
+/// Short, so that the stories do not take minutes; long enough that a busy machine does not lose it by itself.
+const LEASE_SECONDS: u64 = 8;
+
 /// Two operators with one lease, each under an account of its own so that the audit log tells them apart; the first
 /// of the pair leads.
 async fn pair(title: &'static str) -> Option<(Story, usize, usize)> {
     let mut story = Story::apart(title).await?;
-    let first = story.start_operator("", Setup::default());
+    let first = story.start_operator("", Setup { lease_seconds: Some(LEASE_SECONDS), ..Setup::default() });
     story.operator_number(first).wait_ready(SOON);
     story.service("orders", json!({"image": "example.com/orders:1", "port": 8080, "replicas": 1})).await;
     story.until_ready("orders").await;
     let account = story.operator_number(first).account.clone();
-    let second = story.start_operator("-b", Setup { replica_of: Some(account), ..Setup::default() });
+    let second = story.start_operator("-b", Setup { replica_of: Some(account), lease_seconds: Some(LEASE_SECONDS), ..Setup::default() });
     story.operator_number(second).wait_ready(SOON);
     let name = &story.operator_number(first).name;
     let leader = holder(&story, story.operator()).await;

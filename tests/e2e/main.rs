@@ -23,6 +23,7 @@
 
 mod harness;
 
+mod admission;
 mod alone;
 mod crowd;
 mod deletion;

@@ -42,12 +42,6 @@ pub const RULES: &[Rule] = &[
         "self.all(p, !has(p.cidr) || self.exists_one(q, has(q.cidr) && q.cidr == p.cidr))",
         "each `cidr` must appear once: put all its ports into one entry",
     ),
-    Rule::new(
-        &["outbound[]"],
-        "!has(self.ports) || has(self.service) || self.ports.all(p, type(p) == int)",
-        "names of ports need `service`; of selectors and addresses, ports must be numbers",
-    )
-    .field(".ports"),
     Rule::new(&["outbound[]"], "!has(self.env) || has(self.service)", "`env` needs `service`: it receives the URL of that service")
         .field(".env")
         .forbidden(),

@@ -16,7 +16,7 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::new(
         &["spec.image", "initContainers[].image", "sidecars[].image"],
-        "self.matches('^(([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|[[][0-9a-fA-F:]+[]])(:[0-9]+)?/)?[a-z0-9]+([-._]+[a-z0-9]+)*(/[a-z0-9]+([-._]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-.A-Za-z0-9_]*)?(@[a-z0-9]+:[0-9a-f]+)?$')",
+        "self.matches('^(([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\\\\[[0-9a-fA-F:]+\\\\])(:[0-9]+)?/)?[a-z0-9]+([-._]+[a-z0-9]+)*(/[a-z0-9]+([-._]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-.A-Za-z0-9_]*)?(@[a-z0-9]+:[0-9a-f]+)?$')",
         "must be an image such as `ghcr.io/acme/orders:1.4.2`: a lower-case repository with a tag or digest, without spaces or `https://`",
     ),
     Rule::new(&["spec"], "!has(self.protocol) || has(self.port)", "`protocol` needs `port`: it says what is spoken there")

@@ -54,16 +54,20 @@ use serde::{Deserialize, Serialize};
 pub struct MicroserviceSpec {
     /// Application that this service is part of, e.g. `shop`. Becomes the label `app.kubernetes.io/part-of`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
     pub system: Option<String>,
     /// Bounded context that owns the service's model and data, e.g. `ordering`. Becomes the label `microservices.dev/domain`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
     pub domain: Option<String>,
     /// Team that answers for the service, e.g. `team-orders`. Becomes the label `microservices.dev/owner`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
     pub owner: Option<String>,
 
     /// Container image, by tag or digest, e.g. `ghcr.io/acme/orders:1.4.2`. The digest that runs is shown in
     /// `status.image`; the operator never writes it here.
+    #[schemars(length(max = 512))]
     pub image: String,
     /// When the node pulls the image: `Always`, `IfNotPresent` or `Never`. As in core/v1: `Always` for the tag `latest` or no tag, else `IfNotPresent`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,12 +77,15 @@ pub struct MicroserviceSpec {
     pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
     /// Entry point; the image's own when absent. Not run in a shell.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128), inner(length(max = 32768)))]
     pub command: Option<Vec<String>>,
     /// Arguments to the entry point; the image's own when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), inner(length(max = 32768)))]
     pub args: Option<Vec<String>>,
     /// Working directory; the image's own when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub working_dir: Option<String>,
     /// Environment variables, as in core/v1: `value`, or `valueFrom` a ConfigMap, a Secret, a pod field or a container resource.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,7 +21,7 @@ pub enum Protocol {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub struct Port {
     /// Name, unique in the service, e.g. `admin`.
-    #[schemars(length(min = 1, max = 15), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 15))]
     pub name: String,
     /// Number, in the container and in the Service.
     #[schemars(range(min = 1, max = 65535))]

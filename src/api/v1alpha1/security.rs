@@ -124,6 +124,7 @@ pub struct SeccompProfile {
     pub r#type: SeccompType,
     /// Path of the profile below the kubelet's seccomp folder; for `Localhost`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
     pub localhost_profile: Option<String>,
 }
 

@@ -22,7 +22,7 @@ pub enum ImagePullPolicy {
 #[serde(rename_all = "camelCase")]
 pub struct File {
     /// Absolute path in the container: of the file for `content`, of a folder for every other source.
-    #[schemars(length(min = 2, max = 512), regex(pattern = "^/[^:]+$"))]
+    #[schemars(length(max = 512))]
     pub mount_path: String,
     /// The file's text. Kept in a ConfigMap of this service; a change of it is a new revision.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +147,7 @@ pub struct Probe {
 pub struct HttpGet {
     /// Path, e.g. `/ready`. Default `/`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
     pub path: Option<String>,
     /// Port, by number or name. Default: the main port.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,6 +186,7 @@ pub struct GrpcCheck {
     pub port: Option<i32>,
     /// Service to ask for. Default: the server as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub service: Option<String>,
 }
 
@@ -200,7 +202,7 @@ pub struct TcpCheck {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 pub struct Exec {
     /// Program and arguments.
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 128), inner(length(max = 32768)))]
     pub command: Vec<String>,
 }
 
@@ -247,18 +249,22 @@ pub struct Container {
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// Image, by tag or digest.
+    #[schemars(length(max = 512))]
     pub image: String,
     /// When the node pulls the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<ImagePullPolicy>,
     /// Entry point; the image's own when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128), inner(length(max = 32768)))]
     pub command: Option<Vec<String>>,
     /// Arguments; the image's own when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), inner(length(max = 32768)))]
     pub args: Option<Vec<String>>,
     /// Working directory; the image's own when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub working_dir: Option<String>,
     /// Environment variables, as in core/v1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -280,6 +286,7 @@ pub struct Container {
     pub security_context: Option<SecurityContext>,
     /// Paths of `files` that this container sees too, each an entry's `mountPath`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), inner(length(min = 2, max = 512)))]
     pub mounts: Option<Vec<String>>,
 }
 
@@ -289,7 +296,7 @@ pub struct Container {
 pub struct ContainerPort {
     /// Name, unique in the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 15), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 15))]
     pub name: Option<String>,
     /// Number.
     #[schemars(range(min = 1, max = 65535))]

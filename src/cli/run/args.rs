@@ -19,7 +19,7 @@ Examples:
   microservice-operator run --context kind-dev --leader-elect=false
   microservice-operator run --namespaces shop,billing      # needs Roles in these two only
 
-Exit status: 0 after SIGTERM or SIGINT, 1 if it cannot go on or lost its lease, 2 for wrong flags.")]
+Exit status: 0 after SIGTERM or SIGINT, 1 if it cannot go on or somebody took its lease, 2 for wrong flags.")]
 pub struct Args {
     /// Kubeconfig file. Default: the variable KUBECONFIG, else the pod's own account, else ~/.kube/config
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]

@@ -15,6 +15,7 @@ pub fn access(spec: &MicroserviceSpec, ports: &[Port], found: &mut Findings) -> 
     let inbound = policy.inbound.as_deref().map(|list| peers("inbound", list, found));
     let outbound = policy.outbound.as_deref().map(|list| peers("outbound", list, found));
     exposed(spec, ports, &policy, found);
+    numbered(&policy, found);
     let close = |list: Option<Vec<Peer>>, open| match (isolation, list) {
         (Isolation::None, _) => Direction::Open,
         (_, Some(list)) => Direction::Only(list),
@@ -128,6 +129,19 @@ fn exposed(spec: &MicroserviceSpec, declared: &[Port], policy: &AccessPolicy, fo
             if !known {
                 let message = format!("the pods declare no port `{}`: {}; numbers are those of containers, not of the Service", text(port), ports::choice(&names));
                 found.error(format!("spec.accessPolicy.inbound[{entry}].ports[{index}]"), Reason::NotFound, message);
+            }
+        }
+    }
+}
+
+/// A name of a port means something only where the callee's pods are known.
+fn numbered(policy: &AccessPolicy, found: &mut Findings) {
+    let unnamed = policy.outbound.iter().flatten().enumerate().filter(|(_, entry)| entry.service.is_none());
+    for (entry, outbound) in unnamed {
+        for (index, port) in outbound.ports.iter().flatten().enumerate() {
+            if let IntOrString::String(name) = port {
+                let message = format!("`{name}` must be a number: names of ports need `service`");
+                found.error(format!("spec.accessPolicy.outbound[{entry}].ports[{index}]"), Reason::Invalid, message);
             }
         }
     }

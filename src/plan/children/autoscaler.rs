@@ -1,8 +1,8 @@
 //! Who decides how many pods there are, when the user does not.
 
 use k8s_openapi::api::autoscaling::v2::{
-    ContainerResourceMetricSource, CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec,
-    MetricSpec, MetricTarget, ResourceMetricSource,
+    ContainerResourceMetricSource, CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
+    MetricTarget, ResourceMetricSource,
 };
 
 use super::metadata::{child, metadata};
@@ -46,25 +46,17 @@ fn metric(service: &Service, resource: &str, target: &Target) -> MetricSpec {
             ..MetricSpec::default()
         };
     }
-    MetricSpec {
-        type_: "Resource".to_owned(),
-        resource: Some(ResourceMetricSource { name, target }),
-        ..MetricSpec::default()
-    }
+    MetricSpec { type_: "Resource".to_owned(), resource: Some(ResourceMetricSource { name, target }), ..MetricSpec::default() }
 }
 
 fn metric_target(target: &Target) -> MetricTarget {
     match target {
-        Target::Utilization(percent) => MetricTarget {
-            type_: "Utilization".to_owned(),
-            average_utilization: Some(*percent),
-            ..MetricTarget::default()
-        },
-        Target::Value(amount) => MetricTarget {
-            type_: "AverageValue".to_owned(),
-            average_value: Some(quantity::canonical(amount)),
-            ..MetricTarget::default()
-        },
+        Target::Utilization(percent) => {
+            MetricTarget { type_: "Utilization".to_owned(), average_utilization: Some(*percent), ..MetricTarget::default() }
+        }
+        Target::Value(amount) => {
+            MetricTarget { type_: "AverageValue".to_owned(), average_value: Some(quantity::canonical(amount)), ..MetricTarget::default() }
+        }
     }
 }
 

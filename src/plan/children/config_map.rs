@@ -41,12 +41,7 @@ pub fn name(service: &Service) -> Option<String> {
 /// The ConfigMap; immutable, which also spares every node a watch on it.
 pub fn build(service: &Service) -> Option<Child> {
     let metadata = metadata(service, &name(service)?);
-    let map = ConfigMap {
-        metadata: metadata.clone(),
-        data: Some(data(service)),
-        binary_data: None,
-        immutable: Some(true),
-    };
+    let map = ConfigMap { metadata: metadata.clone(), data: Some(data(service)), binary_data: None, immutable: Some(true) };
     Some(child(Kind::ConfigMap, &metadata, &map))
 }
 

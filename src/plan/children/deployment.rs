@@ -11,8 +11,8 @@ use crate::api::v1alpha1::Strategy;
 use crate::model::{Child, Kind, Rollout, Service};
 use crate::plan::revision::Target;
 
-/// Old ReplicaSets that Kubernetes keeps. History is in our ControllerRevisions; these few let a rollback scale up a
-/// ReplicaSet that exists and let `kubectl rollout history` say something. The default of 10 is an object each, for nothing.
+/// Old `ReplicaSet`s that Kubernetes keeps. History is in our records of revisions; these few let a rollback scale up a
+/// set that exists and `kubectl rollout history` say something. The default of 10 is an object each, for nothing.
 const REPLICA_SETS: i32 = 2;
 
 /// The Deployment with the pods of `revision`. `spec.replicas` is left out: who writes it depends on the live object
@@ -55,12 +55,7 @@ fn labelled(revision: &Target) -> Value {
 }
 
 fn strategy(rollout: &Rollout) -> DeploymentStrategy {
-    let numbers = RollingUpdateDeployment {
-        max_surge: Some(rollout.max_surge.clone()),
-        max_unavailable: Some(rollout.max_unavailable.clone()),
-    };
-    DeploymentStrategy {
-        type_: word(rollout.strategy),
-        rolling_update: (rollout.strategy == Strategy::RollingUpdate).then_some(numbers),
-    }
+    let numbers =
+        RollingUpdateDeployment { max_surge: Some(rollout.max_surge.clone()), max_unavailable: Some(rollout.max_unavailable.clone()) };
+    DeploymentStrategy { type_: word(rollout.strategy), rolling_update: (rollout.strategy == Strategy::RollingUpdate).then_some(numbers) }
 }

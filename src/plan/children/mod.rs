@@ -38,8 +38,8 @@ pub fn children(service: &Service, progress: &Progress, revisions: &[Revision]) 
     let effective = history::effective_of(&target, service, progress, revisions);
     // A template that was rendered by another version may mount its files under another name; then this version's
     // ConfigMap would be there for nothing.
-    let content = config_map::build(service)
-        .filter(|map| config_map::mounted(service, &target.template).any(|name| name == map.reference.name));
+    let content =
+        config_map::build(service).filter(|map| config_map::mounted(service, &target.template).any(|name| name == map.reference.name));
 
     let mut list = vec![service_account::build(service), revision::build(service, &target), deployment::build(service, &effective)];
     list.extend(content);
@@ -55,8 +55,7 @@ pub fn children(service: &Service, progress: &Progress, revisions: &[Revision]) 
     let templates = kept.iter().map(|revision| &revision.template).chain([&target.template]);
     let maps = templates.flat_map(|template| config_map::mounted(service, template));
     let maps = maps.map(|name| ChildRef { kind: Kind::ConfigMap, name: name.to_owned() });
-    let mut retained: Vec<_> =
-        records.chain(maps).filter(|reference| list.iter().all(|child| child.reference != *reference)).collect();
+    let mut retained: Vec<_> = records.chain(maps).filter(|reference| list.iter().all(|child| child.reference != *reference)).collect();
     retained.sort();
     retained.dedup();
     Children { list, retained }

@@ -4,8 +4,7 @@
 //! (<https://kubernetes.io/docs/concepts/services-networking/network-policies/>).
 
 use k8s_openapi::api::networking::v1::{
-    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicySpec,
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -94,16 +93,13 @@ fn named(who: &Who) -> NetworkPolicyPeer {
             namespace_selector: namespace.clone().map(|name| matching([(NAMESPACE_NAME.to_owned(), name)].into())),
             ..pods(matching(identity(name)))
         },
-        Who::Selector { namespaces, pods } => NetworkPolicyPeer {
-            namespace_selector: namespaces.clone(),
-            pod_selector: pods.clone(),
-            ip_block: None,
-        },
+        Who::Selector { namespaces, pods } => {
+            NetworkPolicyPeer { namespace_selector: namespaces.clone(), pod_selector: pods.clone(), ip_block: None }
+        }
         // Without host bits: the server warns about `10.0.0.1/8`.
-        Who::Cidr(net) => NetworkPolicyPeer {
-            ip_block: Some(IPBlock { cidr: net.trunc().to_string(), except: None }),
-            ..NetworkPolicyPeer::default()
-        },
+        Who::Cidr(net) => {
+            NetworkPolicyPeer { ip_block: Some(IPBlock { cidr: net.trunc().to_string(), except: None }), ..NetworkPolicyPeer::default() }
+        }
     }
 }
 

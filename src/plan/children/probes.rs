@@ -76,10 +76,7 @@ fn pause(seconds: i64) -> Option<core::LifecycleHandler> {
 }
 
 fn http_get(http: &HttpGet, port: Option<i32>) -> Option<core::HTTPGetAction> {
-    let header = |header: &crate::api::v1alpha1::HttpHeader| core::HTTPHeader {
-        name: header.name.clone(),
-        value: header.value.clone(),
-    };
+    let header = |header: &crate::api::v1alpha1::HttpHeader| core::HTTPHeader { name: header.name.clone(), value: header.value.clone() };
     Some(core::HTTPGetAction {
         port: http.port.clone().or(port.map(IntOrString::Int))?,
         path: http.path.clone(),

@@ -12,10 +12,7 @@ use crate::plan::revision::Target;
 pub fn build(service: &Service, target: &Target) -> Child {
     let mut metadata = metadata(service, &names::suffixed(&service.name, &target.hash));
     metadata.annotations.get_or_insert_default().insert(labels::INPUTS.to_owned(), target.inputs.clone());
-    let revision = ControllerRevision {
-        metadata: metadata.clone(),
-        data: Some(RawExtension(target.template.clone())),
-        revision: target.number,
-    };
+    let revision =
+        ControllerRevision { metadata: metadata.clone(), data: Some(RawExtension(target.template.clone())), revision: target.number };
     child(Kind::ControllerRevision, &metadata, &revision)
 }

@@ -155,9 +155,12 @@ mod tests {
             "tolerations": [{"key": "a", "operator": "", "value": "", "effect": ""}],
         })).unwrap();
         pod(&mut spec);
-        assert_eq!(json(&spec), json!({
-            "containers": [{"name": "a", "env": [{"name": "A"}], "ports": [{"containerPort": 1, "protocol": "TCP"}, {"containerPort": 2, "protocol": "UDP"}]}],
-            "tolerations": [{"key": "a"}],
-        }));
+        assert_eq!(
+            json(&spec),
+            json!({
+                "containers": [{"name": "a", "env": [{"name": "A"}], "ports": [{"containerPort": 1, "protocol": "TCP"}, {"containerPort": 2, "protocol": "UDP"}]}],
+                "tolerations": [{"key": "a"}],
+            })
+        );
     }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource, Volume, VolumeMount,
-};
+use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource, Volume, VolumeMount};
 
 use super::names::{self, LONGEST};
 use super::{config_map, word};
@@ -36,8 +34,8 @@ impl Layout {
         let mut keys: Vec<String> = sourced.map(|file| file.mount_path.clone()).collect();
         keys.extend(config_map::name(service).map(|_| INLINE.to_owned()));
         keys.extend(scratched.iter().map(|container| scratch_key(service, container)));
-        let names: BTreeMap<String, String> = keys.iter().cloned().zip(names::distinct(&keys, LONGEST, names::label)).collect();
-        let named = |key: &str| names.get(key).cloned().unwrap_or_default();
+        let by_key: BTreeMap<String, String> = keys.iter().cloned().zip(names::distinct(&keys, LONGEST, names::label)).collect();
+        let named = |key: &str| by_key.get(key).cloned().unwrap_or_default();
 
         let scratch: BTreeMap<String, String> =
             scratched.iter().map(|container| (container.clone(), named(&scratch_key(service, container)))).collect();
@@ -61,11 +59,7 @@ impl Layout {
             empty_dir: Some(EmptyDirVolumeSource::default()),
             ..Volume::default()
         });
-        Self {
-            volumes: sourced.chain(content).chain(folders).collect(),
-            files: files.iter().map(mount).collect(),
-            scratch,
-        }
+        Self { volumes: sourced.chain(content).chain(folders).collect(), files: files.iter().map(mount).collect(), scratch }
     }
 
     /// What `container` mounts: of the files those in `paths`, or all of them, and its own scratch folder.
@@ -90,9 +84,9 @@ fn scratched(service: &Service, files: &[File]) -> Vec<String> {
         let paths = container.mounts.iter().flatten().map(String::as_str).collect();
         (&container.name, container.security_context.as_ref(), paths)
     });
-    let needy = std::iter::once(main).chain(companions).filter(|(_, security, paths)| {
-        root_is_read_only(*security) && !paths.iter().any(|path| path.trim_end_matches('/') == SCRATCH)
-    });
+    let needy = std::iter::once(main)
+        .chain(companions)
+        .filter(|(_, security, paths)| root_is_read_only(*security) && !paths.iter().any(|path| path.trim_end_matches('/') == SCRATCH));
     needy.map(|(name, ..)| name.clone()).collect()
 }
 
@@ -115,14 +109,14 @@ fn volume(name: String, file: &File) -> Option<Volume> {
         config_map: file.config_map.clone(),
         secret: file.secret.clone(),
         projected: file.projected.clone(),
-        empty_dir: file.empty_dir.as_ref().map(|dir| EmptyDirVolumeSource {
-            medium: dir.medium.and_then(word),
-            size_limit: dir.size_limit.clone(),
-        }),
-        persistent_volume_claim: file.persistent_volume_claim.as_ref().map(|claim| PersistentVolumeClaimVolumeSource {
-            claim_name: claim.claim_name.clone(),
-            read_only: None,
-        }),
+        empty_dir: file
+            .empty_dir
+            .as_ref()
+            .map(|dir| EmptyDirVolumeSource { medium: dir.medium.and_then(word), size_limit: dir.size_limit.clone() }),
+        persistent_volume_claim: file
+            .persistent_volume_claim
+            .as_ref()
+            .map(|claim| PersistentVolumeClaimVolumeSource { claim_name: claim.claim_name.clone(), read_only: None }),
         ..Volume::default()
     })
 }

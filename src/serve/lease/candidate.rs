@@ -24,17 +24,17 @@ pub enum Step {
     Write { version: Option<String> },
     /// Do nothing for this long, unless the lease is seen to change.
     Wait(Duration),
-    /// Stop working: the lease could not be kept.
+    /// Stop working: somebody else leads.
     GiveUp(Lost),
 }
 
-/// How a leader lost its lease.
+/// What a leader found instead of its name on the lease. Somebody led meanwhile, or may have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
     #[error("the lease was taken by {0}")]
     Taken(String),
-    #[error("the lease could not be renewed for {0:?}")]
-    Unrenewed(Duration),
+    #[error("the lease was freed or deleted")]
+    Gone,
 }
 
 /// What a lease means to `me`: may it be claimed, or is another to be waited for? `seen` is when the lease was first
@@ -62,9 +62,7 @@ pub struct Candidate {
     view: Option<View>,
     /// When the last write was sent that the server accepted, while we lead.
     renewed: Option<Instant>,
-    /// A request came to nothing since then.
-    failing: bool,
-    /// When to try again after that.
+    /// When to try again after a request that came to nothing.
     retry_at: Option<Instant>,
 }
 
@@ -83,7 +81,7 @@ struct View {
 
 impl Candidate {
     pub fn new(me: String, terms: Terms) -> Self {
-        Self { me, terms, view: None, renewed: None, failing: false, retry_at: None }
+        Self { me, terms, view: None, renewed: None, retry_at: None }
     }
 
     pub fn me(&self) -> &str {
@@ -102,7 +100,7 @@ impl Candidate {
     }
 
     pub fn next(&self, now: Instant) -> Step {
-        if let Some(lost) = self.lost(now) {
+        if let Some(lost) = self.lost() {
             return Step::GiveUp(lost);
         }
         if let Some(left) = self.retry_at.map(|at| at.saturating_duration_since(now)).filter(|left| !left.is_zero()) {
@@ -113,7 +111,7 @@ impl Candidate {
         };
         let last = self.renewed.unwrap_or(view.looked);
         let pause = (last + self.terms.retry).saturating_duration_since(now);
-        if self.renewed.is_some() && !pause.is_zero() && !self.failing {
+        if self.renewed.is_some() && !pause.is_zero() {
             return Step::Wait(pause);
         }
         match evaluate(view.record.as_ref(), &self.me, view.since, now) {
@@ -124,21 +122,26 @@ impl Candidate {
         }
     }
 
-    fn lost(&self, now: Instant) -> Option<Lost> {
-        let silent = now.saturating_duration_since(self.renewed?);
-        // Another name after ours can only mean that its bearer outwaited us.
-        if let Some(other) = self.other_holder() {
-            return Some(Lost::Taken(other.to_owned()));
+    /// Another name after ours means that its bearer outwaited us; none, that it may have come and gone.
+    fn lost(&self) -> Option<Lost> {
+        let (Some(_), Some(view)) = (self.renewed, &self.view) else {
+            return None;
+        };
+        match view.record.as_ref().and_then(|record| record.holder.as_ref()) {
+            Some(holder) if *holder == self.me => view.deleted.then_some(Lost::Gone),
+            Some(other) => Some(Lost::Taken(other.clone())),
+            None => Some(Lost::Gone),
         }
-        // Only after a try that failed: a process that was stopped may find that nobody took its place.
-        (self.failing && silent >= self.terms.renew_deadline).then_some(Lost::Unrenewed(silent))
     }
 
-    /// Time for one request: a leader must know the outcome before its deadline, with room for a second try.
+    /// Time for one request. A leader must know the outcome before its term ends, with room for a second try.
     pub fn patience(&self, now: Instant) -> Duration {
         let half = self.terms.renew_deadline / 2;
         let left = self.renewed.map(|renewed| (renewed + self.terms.renew_deadline).saturating_duration_since(now));
-        left.map_or(half, |left| left.min(half)).max(self.terms.retry / 2)
+        match left {
+            None | Some(Duration::ZERO) => half,
+            Some(left) => left.min(half).max(self.terms.retry / 2),
+        }
     }
 
     /// The lease as it was read or watched; `None`: there is none.
@@ -157,7 +160,6 @@ impl Candidate {
     pub fn wrote(&mut self, record: Record, sent: Instant, now: Instant) {
         self.saw(Some(record), now);
         self.renewed = Some(sent);
-        self.failing = false;
     }
 
     /// The server refused our write: the lease is not as we saw it.
@@ -170,10 +172,7 @@ impl Candidate {
 
     /// A request came to nothing; whether it had an effect is unknown.
     pub fn failed(&mut self, now: Instant) {
-        let retry = now + self.terms.retry;
-        let deadline = self.renewed.map(|renewed| (renewed + self.terms.renew_deadline).max(now));
-        self.retry_at = Some(deadline.map_or(retry, |deadline| retry.min(deadline)));
-        self.failing = true;
+        self.retry_at = Some(now + self.terms.retry);
     }
 
     /// We stop leading of our own will.
@@ -264,21 +263,20 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_whose_renewals_fail_gives_up_at_the_deadline_and_not_before() {
+    fn a_leader_whose_renewals_fail_tries_on_every_two_seconds() {
         let mut leader = candidate();
         let start = Instant::now();
         leader.saw(None, start);
         leader.wrote(record(ME, 1), start, start);
-        for at in [2, 4, 6, 8] {
+        for at in [2, 4, 60] {
             assert_eq!(leader.next(start + seconds(at)), write(1), "{at}");
             leader.failed(start + seconds(at));
+            assert_eq!(leader.next(start + seconds(at)), Step::Wait(seconds(2)), "{at}");
         }
-        assert_eq!(leader.next(start + seconds(9)), Step::Wait(seconds(1)));
-        assert_eq!(leader.next(start + seconds(10)), Step::GiveUp(Lost::Unrenewed(seconds(10))));
     }
 
     #[test]
-    fn a_leader_that_was_stopped_tries_once_and_goes_on_if_nobody_took_its_place() {
+    fn a_leader_that_was_stopped_goes_on_if_nobody_took_its_place_and_ends_otherwise() {
         let mut leader = candidate();
         let start = Instant::now();
         leader.saw(None, start);
@@ -312,24 +310,31 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_lease_is_made_anew_at_once_by_its_holder_and_after_its_time_by_others() {
-        let (mut holder, mut other) = (candidate(), candidate());
+    fn a_leader_whose_lease_was_freed_or_deleted_cannot_know_who_led_meanwhile() {
         let start = Instant::now();
-        holder.saw(None, start);
-        holder.wrote(record(ME, 1), start, start);
-        holder.refused();
-        holder.saw(None, start + seconds(2));
-        assert_eq!(holder.next(start + seconds(2)), Step::Write { version: None });
-
-        other.saw(Some(record("other", 1)), start);
-        other.saw(None, start + seconds(2));
-        assert_eq!(other.next(start + seconds(2)), Step::Wait(seconds(2)));
-        other.saw(None, start + seconds(15));
-        assert_eq!(other.next(start + seconds(15)), Step::Write { version: None });
+        for found in [Some(record("", 7)), None] {
+            let mut leader = candidate();
+            leader.saw(None, start);
+            leader.wrote(record(ME, 1), start, start);
+            leader.refused();
+            leader.saw(found, start + seconds(60));
+            assert_eq!(leader.next(start + seconds(60)), Step::GiveUp(Lost::Gone));
+        }
     }
 
     #[test]
-    fn requests_of_a_leader_end_before_its_deadline() {
+    fn a_follower_waits_out_the_holder_of_a_lease_that_was_deleted() {
+        let mut follower = candidate();
+        let start = Instant::now();
+        follower.saw(Some(record("other", 1)), start);
+        follower.saw(None, start + seconds(2));
+        assert_eq!(follower.next(start + seconds(2)), Step::Wait(seconds(2)));
+        follower.saw(None, start + seconds(15));
+        assert_eq!(follower.next(start + seconds(15)), Step::Write { version: None });
+    }
+
+    #[test]
+    fn requests_of_a_leader_end_before_its_term() {
         let mut leader = candidate();
         let start = Instant::now();
         assert_eq!(leader.patience(start), seconds(5));
@@ -337,6 +342,7 @@ mod tests {
         leader.wrote(record(ME, 1), start, start);
         assert_eq!(leader.patience(start + seconds(2)), seconds(5));
         assert_eq!(leader.patience(start + seconds(7)), seconds(3));
-        assert_eq!(leader.patience(start + seconds(300)), seconds(1));
+        assert_eq!(leader.patience(start + Duration::from_millis(9_500)), seconds(1));
+        assert_eq!(leader.patience(start + seconds(300)), seconds(5));
     }
 }

@@ -88,8 +88,8 @@ impl Election {
         (election, Leadership { term })
     }
 
-    /// Competes, and leads, until `stop`; then gives the lease back. An error means that a lease that was held is
-    /// lost: whoever worked on the strength of it must stop at once.
+    /// Competes, and leads, until `stop`; then gives the lease back. An error means that somebody else leads now:
+    /// whoever worked on the strength of the lease must stop at once.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Lost> {
         let outcome = tokio::select! {
             lost = self.compete() => Err(lost),
@@ -126,7 +126,7 @@ impl Election {
                 self.follow_changes().await;
             }
             Ok(Err(error)) => self.failed("read", &advice(&error, &self.place)),
-            Err(_) => self.failed("read", &format!("no answer within {patience:?}")),
+            Err(_) => self.failed("read", "no answer in time"),
         }
     }
 
@@ -151,7 +151,7 @@ impl Election {
             }
             Ok(Err(kube::Error::Api(status))) if changed(&status, &lease) => self.candidate.refused(),
             Ok(Err(error)) => self.failed("write", &advice(&error, &self.place)),
-            Err(_) => self.failed("write", &format!("no answer within {patience:?}")),
+            Err(_) => self.failed("write", "no answer in time"),
         }
     }
 
@@ -211,16 +211,22 @@ impl Election {
     fn saw(&mut self, lease: Option<Lease>) {
         self.candidate.saw(lease.as_ref().map(record), Instant::now());
         self.lease = lease;
-        let other = self.candidate.other_holder().map(|holder| format!("{holder} leads; following with warm caches"));
-        if other.is_some() && other != self.told {
-            info!(lease = %self.place, "{}", other.as_deref().unwrap_or_default());
-            self.told = other;
+        let Some(other) = self.candidate.other_holder().filter(|_| self.candidate.renewed().is_none()) else {
+            return;
+        };
+        let told = format!("{other} leads; following with warm caches");
+        if self.told.as_ref() != Some(&told) {
+            info!(lease = %self.place, "{told}");
+            self.told = Some(told);
         }
     }
 
     fn failed(&mut self, what: &str, why: &str) {
-        self.candidate.failed(Instant::now());
-        let told = format!("cannot {what} the lease: {why}");
+        let now = Instant::now();
+        self.candidate.failed(now);
+        let over = self.candidate.renewed().is_some_and(|sent| now.saturating_duration_since(sent) >= self.terms.renew_deadline);
+        let outlook = if over { "; nothing is written until the lease is renewed" } else { "" };
+        let told = format!("cannot {what} the lease: {why}{outlook}");
         if self.told.as_ref() != Some(&told) {
             warn!(lease = %self.place, "{told}");
             self.told = Some(told);

@@ -8,11 +8,18 @@
 //! [`Leadership::leading`] ends with the renew deadline (10 s), by elapsed time alone, whether or not this process was
 //! running meanwhile. Another candidate takes over no earlier than the lease duration (15 s) after it saw that write.
 //! So at no instant do two processes answer `leading` with yes, however long either was stopped or a message was
-//! under way, as long as their monotonic clocks run at rates within 15 : 10 of each other. Two things it cannot give:
-//! - A request that was sent while leading may arrive after the term has ended; with 5 s between deadline and
-//!   duration this takes a process or a network that stands still for that long between check and arrival. The fence
-//!   against it is the resourceVersion on every write of progress, not the lease.
-//! - Who deletes the Lease object takes the memory away from candidates that start afterwards.
+//! under way, as long as their monotonic clocks run at rates within 15 : 10 of each other. No write is sent without
+//! asking (see [`super::traffic`]). Three things this cannot give:
+//! - A request that was sent while leading may arrive after the term has ended. With 5 s between deadline and duration
+//!   this takes a process or a network that stands still for that long between question and arrival. The fence against
+//!   it is the resourceVersion on every write of progress, not the lease.
+//! - Who frees or deletes the Lease by hand takes it from a leader that does not know yet.
+//! - A wall clock that is set back does no harm, but one that stands still hides a suspended machine.
+//!
+//! A leader that cannot renew is not lost: it stops writing when its term ends, keeps its caches, and goes on when a
+//! renewal succeeds, since the resourceVersion then proves that nobody led meanwhile. So an API server that is away for
+//! a while restarts nothing. (client-go's leaders end here, because they cannot stop writing otherwise.) A leader that
+//! finds its name gone ends the process: what its passes believe is no longer theirs to act upon.
 //!
 //! The model test in `model.rs` checks the first claim over arbitrary schedules.
 
@@ -71,7 +78,14 @@ impl Leadership {
         Self { term }
     }
 
-    /// Whether this process may write. Ask immediately before each write: the answer depends on the time.
+    /// For tests of what a follower does.
+    #[cfg(test)]
+    pub fn never() -> Self {
+        let (_, term) = watch::channel(None);
+        Self { term }
+    }
+
+    /// Whether this process may write, now: the answer depends on the time.
     pub fn leading(&self) -> bool {
         self.term.borrow().is_some_and(|term| term.runs(Instant::now(), SystemTime::now()))
     }
@@ -79,9 +93,16 @@ impl Leadership {
     /// Returns as soon as this process leads; never, if it never does.
     pub async fn won(&self) {
         let mut term = self.term.clone();
-        if term.wait_for(Option::is_some).await.is_err() {
-            // The election has ended without success, hence the process is about to end.
-            std::future::pending::<()>().await;
+        loop {
+            // In this order, so that a renewal between the two is not missed.
+            term.mark_unchanged();
+            if self.leading() {
+                return;
+            }
+            if term.changed().await.is_err() {
+                // The election has ended, and the process is about to.
+                std::future::pending::<()>().await;
+            }
         }
     }
 }
@@ -164,8 +185,10 @@ mod tests {
         assert!(soon.is_err());
         publish.send(Some(Term { renewed: None })).unwrap();
         follower.won().await;
-        publish.send(None).unwrap();
+        let over = Renewed { sent: Instant::now(), sent_wall: SystemTime::UNIX_EPOCH, valid_for: seconds(10) };
+        publish.send(Some(Term { renewed: Some(over) })).unwrap();
         assert!(!follower.leading());
+        assert!(tokio::time::timeout(Duration::from_millis(20), follower.won()).await.is_err(), "the term is over");
         drop(publish);
         assert!(tokio::time::timeout(Duration::from_millis(20), follower.won()).await.is_err());
     }

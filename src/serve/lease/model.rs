@@ -70,6 +70,8 @@ struct UnderWay {
     sent_local: Instant,
     sent: u64,
     reply: Option<Reply>,
+    /// Whether another name had been on the lease since the term began, when the server replied.
+    overtaken: bool,
 }
 
 struct Process {
@@ -78,6 +80,8 @@ struct Process {
     under_way: Option<UnderWay>,
     /// When the accepted write was sent that its current term counts from, in the time of the world.
     term_from: u64,
+    /// Another name has been on the lease since the term began.
+    overtaken: bool,
 }
 
 struct World {
@@ -89,6 +93,8 @@ struct World {
     late: Vec<Request>,
     names: u32,
     takeovers: u32,
+    /// Somebody went on leading though another had led meanwhile.
+    blind: bool,
 }
 
 fn terms() -> Terms {
@@ -106,10 +112,11 @@ impl World {
             late: Vec::new(),
             names: 0,
             takeovers: 0,
+            blind: false,
         };
         for rate in RATES {
             let candidate = world.newcomer();
-            world.processes.push(Process { candidate, rate, under_way: None, term_from: 0 });
+            world.processes.push(Process { candidate, rate, under_way: None, term_from: 0, overtaken: false });
         }
         world
     }
@@ -179,13 +186,17 @@ impl World {
                 Request::Write { record: Record { holder, duration: terms().duration, version: String::new() }, guard: version }
             }
         };
-        self.processes[who].under_way = Some(UnderWay { request, sent_local: now, sent: self.now, reply: None });
+        self.processes[who].under_way = Some(UnderWay { request, sent_local: now, sent: self.now, reply: None, overtaken: false });
     }
 
     fn serve(&mut self, who: usize) {
         if let Some(mut under_way) = self.processes[who].under_way.take() {
             if under_way.reply.is_none() {
-                under_way.reply = Some(self.server(&under_way.request));
+                let reply = self.server(&under_way.request);
+                let process = &mut self.processes[who];
+                under_way.overtaken = process.overtaken;
+                process.overtaken &= !matches!(reply, Reply::Written(_));
+                under_way.reply = Some(reply);
             }
             self.processes[who].under_way = Some(under_way);
         }
@@ -200,6 +211,9 @@ impl World {
         }
         self.version += 1;
         let record = Record { version: self.version.to_string(), ..record.clone() };
+        for process in &mut self.processes {
+            process.overtaken |= record.holder.as_deref().is_some_and(|holder| holder != process.candidate.me());
+        }
         self.lease = Some(record.clone());
         Reply::Written(record)
     }
@@ -207,14 +221,17 @@ impl World {
     fn answer(&mut self, who: usize) {
         let now = self.local(who);
         let process = &mut self.processes[who];
-        let Some(UnderWay { reply: Some(reply), sent_local, sent, .. }) = process.under_way.take_if(|u| u.reply.is_some()) else {
+        let Some(UnderWay { reply: Some(reply), sent_local, sent, overtaken, .. }) = process.under_way.take_if(|u| u.reply.is_some())
+        else {
             return;
         };
         match reply {
             Reply::Seen(record) => process.candidate.saw(record, now),
             Reply::Refused => process.candidate.refused(),
             Reply::Written(record) => {
-                self.takeovers += u32::from(process.candidate.renewed().is_none());
+                let first = process.candidate.renewed().is_none();
+                self.takeovers += u32::from(first);
+                self.blind |= overtaken && !first;
                 process.candidate.wrote(record, sent_local, now);
                 process.term_from = sent;
             }
@@ -229,6 +246,7 @@ impl World {
             self.late.push(request);
         }
         self.processes[who].candidate = self.newcomer();
+        self.processes[who].overtaken = false;
         if let Some(lease) = self.lease.clone().filter(|lease| in_order && led && lease.holder == me) {
             let record = Record { holder: None, ..lease.clone() };
             self.server(&Request::Write { record, guard: Some(lease.version) });
@@ -262,6 +280,7 @@ fn never_two_leaders_whatever_the_schedule() {
             world.apply(action);
             let leaders = world.leaders();
             prop_assert!(leaders.len() < 2, "{leaders:?} after {action:?} at {} ms", world.now);
+            prop_assert!(!world.blind, "went on after another leader, after {action:?} at {} ms", world.now);
             prop_assert_eq!(world.overlap(), None, "after {:?} at {} ms", action, world.now);
         }
         takeovers.set(takeovers.get() + world.takeovers);

@@ -58,7 +58,7 @@ fn json(mut writer: Writer<'_>, now: Timestamp, level: Level, target: &str, mess
     line.insert("message".to_owned(), message);
     line.insert("target".to_owned(), target.into());
     for (key, value) in fields {
-        // Ours come first and are not to be replaced.
+        // A field that a caller named like one of ours must not replace it.
         line.entry(key).or_insert(value);
     }
     writeln!(writer, "{}", Value::Object(line))

@@ -50,6 +50,11 @@ impl Call {
         };
         Self { method, verb, resource: target.resource, watch }
     }
+
+    /// Whether the request may change something.
+    pub fn writes(self) -> bool {
+        self.method != "GET"
+    }
 }
 
 /// Anything but objects: `/version`, `/apis/<group>/<version>`, health checks.

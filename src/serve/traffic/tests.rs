@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{Api, ListParams, WatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchParams};
 use kube::{Client, Config};
 
 use super::*;
@@ -54,6 +54,10 @@ fn is_watch<B>(request: &Request<B>) -> bool {
 use futures::StreamExt as _;
 
 async fn client(limits: Limits) -> (Client, Arc<Recorder>, Arc<Load>) {
+    client_of(Leadership::unconditional(), limits).await
+}
+
+async fn client_of(leadership: Leadership, limits: Limits) -> (Client, Arc<Recorder>, Arc<Load>) {
     let load = Arc::new(Load::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -61,7 +65,8 @@ async fn client(limits: Limits) -> (Client, Arc<Recorder>, Arc<Load>) {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let meter = Arc::new(Recorder::default());
     let config = Config::new(format!("http://{address}").parse().unwrap());
-    let client = client::connect(config, limits, Arc::clone(&meter) as Arc<dyn Meter>).unwrap();
+    let traffic = Traffic::new(limits, Arc::clone(&meter) as Arc<dyn Meter>, leadership);
+    let client = client::connect(config, &traffic).unwrap();
     (client, meter, load)
 }
 
@@ -102,7 +107,7 @@ async fn no_more_requests_than_allowed_are_under_way_and_a_watch_does_not_queue_
     assert!(lists.iter().all(Result::is_ok), "{lists:?}");
     assert_eq!(load.most.load(Ordering::SeqCst), 2);
     // Three rounds of lists take 1.2 s, the watch 0.4 s.
-    assert!(watched < Duration::from_millis(1000), "{watched:?}");
+    assert!(watched < Duration::from_secs(1), "{watched:?}");
     assert_eq!(meter.0.lock().unwrap().len(), 7);
 }
 
@@ -120,4 +125,21 @@ async fn an_abandoned_request_gives_its_slot_back() {
     let options = ListParams::default();
     assert!(tokio::time::timeout(Duration::from_millis(50), pods.list(&options)).await.is_err());
     assert!(pods.list(&options).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_follower_reads_but_its_writes_are_not_sent() {
+    let (client, meter, _) = client_of(Leadership::never(), ROOMY).await;
+    let pods = Api::<Pod>::namespaced(client, "shop");
+    assert!(pods.list(&ListParams::default()).await.is_ok());
+    let patch = Patch::Apply(serde_json::json!({"apiVersion": "v1", "kind": "Pod"}));
+    for outcome in [
+        pods.patch("a", &PatchParams::apply("x"), &patch).await.err(),
+        pods.create(&PostParams::default(), &Pod::default()).await.err(),
+        pods.delete("a", &DeleteParams::default()).await.err(),
+    ] {
+        let error = outcome.unwrap().to_string();
+        assert!(error.contains("not sent: this process does not lead"), "{error}");
+    }
+    assert_eq!(*meter.0.lock().unwrap(), [("list", Some(200))]);
 }

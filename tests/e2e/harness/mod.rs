@@ -14,7 +14,7 @@ mod user;
 
 pub use cluster::{checkout, operator_binary};
 pub use objects::*;
-pub use operator::{LEASE_SECONDS, Operator, Setup};
+pub use operator::{Operator, Setup};
 pub use process::{run, say};
 pub use proxy::{Fault, FaultProxy};
 pub use real::{Internet, OPERATOR, POD_TIME, TEST_SERVER, server};

@@ -25,6 +25,8 @@ pub struct Setup {
     pub replica_of: Option<Account>,
     /// Rights that are left out.
     pub without: Vec<Grant>,
+    /// Length of the lease; absent: the operator's own default.
+    pub lease_seconds: Option<u64>,
     /// Further arguments.
     pub arguments: Vec<String>,
 }
@@ -40,9 +42,6 @@ pub struct Operator {
     setup: Setup,
     child: Mutex<Option<Child>>,
 }
-
-/// Short, so that stories about a lost leader do not take minutes.
-pub const LEASE_SECONDS: u64 = 5;
 
 impl Operator {
     pub fn start(cluster: &Cluster, name: &str, setup: Setup) -> Self {
@@ -72,7 +71,6 @@ impl Operator {
         command
             .arg("run")
             .arg("--lease-name=microservice-operator")
-            .arg(format!("--lease-duration={LEASE_SECONDS}s"))
             .arg(format!("--health-address=127.0.0.1:{}", self.health))
             .arg(format!("--metrics-address=127.0.0.1:{}", self.metrics))
             .args(["--log-level=info", "--log-format=text"])
@@ -82,6 +80,9 @@ impl Operator {
             .env("POD_NAMESPACE", &self.account.namespace)
             .stdout(log.try_clone().unwrap())
             .stderr(log);
+        if let Some(seconds) = self.setup.lease_seconds {
+            command.arg(format!("--lease-duration={seconds}s"));
+        }
         if !self.setup.namespaces.is_empty() {
             command.arg(format!("--namespaces={}", self.setup.namespaces.join(",")));
         }

@@ -11,8 +11,7 @@ const FULL: &str = include_str!("../../testdata/full.yaml");
 
 fn rendered(name: &str, spec: &str) -> String {
     let service = parse::parse(&manifest(name, &yaml(spec))).expect("a valid spec").service;
-    let documents: Vec<String> =
-        fresh(&service).list.iter().map(|child| output::yaml(&child.object).expect("YAML")).collect();
+    let documents: Vec<String> = fresh(&service).list.iter().map(|child| output::yaml(&child.object).expect("YAML")).collect();
     documents.join("---\n")
 }
 

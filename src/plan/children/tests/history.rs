@@ -115,13 +115,16 @@ fn old_records_go_and_those_in_use_stay() {
 
 #[test]
 fn files_of_kept_revisions_stay() {
-    let with = |content: &str| format!("{}\nfiles: [{{mountPath: /a, content: {content}}}, {{mountPath: /b, configMap: {{name: orders-flags}}}}]", image("1"));
+    let with = |content: &str| {
+        format!("{}\nfiles: [{{mountPath: /a, content: {content}}}, {{mountPath: /b, configMap: {{name: orders-flags}}}}]", image("1"))
+    };
     let (old, new) = (service(&with("old")), service(&with("new")));
     let mut known = vec![record(&old, &[])];
     known.push(record(&new, &known));
     let map = only(&old, Kind::ConfigMap)["metadata"]["name"].clone();
     let children = children(&new, &Progress::default(), &known);
-    let retained: Vec<_> = children.retained.iter().filter(|reference| reference.kind == Kind::ConfigMap).map(|reference| json!(reference.name)).collect();
+    let retained: Vec<_> =
+        children.retained.iter().filter(|reference| reference.kind == Kind::ConfigMap).map(|reference| json!(reference.name)).collect();
     assert_eq!(retained, [map], "the old one, neither the new one, which is in the list, nor the user's own");
 }
 

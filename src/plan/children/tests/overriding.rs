@@ -50,7 +50,7 @@ files: [{mountPath: /etc/a, content: x}]
 sidecars: [{name: proxy, image: p, env: [{name: A, value: a}]}]
 podTemplate:
   spec:
-    volumes: [{name: tmp, emptyDir: {medium: Memory}}, {name: files, configMap: {name: other}}]
+    volumes: [{name: tmp, emptyDir: {medium: Memory}}, {name: files, secret: {secretName: other}}]
     initContainers: [{name: proxy, env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]}]
     containers:
     - name: orders
@@ -66,7 +66,10 @@ podTemplate:
     assert_eq!(main["readinessProbe"], json!({"httpGet": {"path": "/", "port": 1}}), "no second handler");
     assert_eq!(main["lifecycle"], json!({"preStop": {"exec": {"command": ["stop"]}}}));
     assert_eq!(main["volumeMounts"][0], json!({"mountPath": "/etc/a", "name": "tmp"}), "no sub-path of another volume");
-    assert_eq!(pod["volumes"], json!([{"name": "files", "configMap": {"name": "other"}}, {"name": "tmp", "emptyDir": {"medium": "Memory"}}, {"name": "tmp-proxy", "emptyDir": {}}]));
+    assert_eq!(
+        pod["volumes"],
+        json!([{"name": "files", "secret": {"secretName": "other"}}, {"name": "tmp", "emptyDir": {"medium": "Memory"}}, {"name": "tmp-proxy", "emptyDir": {}}])
+    );
 }
 
 #[test]

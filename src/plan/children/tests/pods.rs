@@ -37,7 +37,9 @@ fn a_worker_waits_for_nobody() {
 
 #[test]
 fn security_settings_are_merged() {
-    let main = main("securityContext: {runAsNonRoot: false, runAsUser: 0, allowPrivilegeEscalation: true, capabilities: {add: [NET_BIND_SERVICE, CHOWN]}, seccompProfile: {type: Localhost, localhostProfile: p.json}}");
+    let main = main(
+        "securityContext: {runAsNonRoot: false, runAsUser: 0, allowPrivilegeEscalation: true, capabilities: {add: [NET_BIND_SERVICE, CHOWN]}, seccompProfile: {type: Localhost, localhostProfile: p.json}}",
+    );
     assert_eq!(
         main["securityContext"],
         json!({
@@ -143,14 +145,18 @@ fn checks_fall_back_on_the_main_port() {
     let probe = |text: &str| main(&format!("port: 8080\nprobes: {{readiness: {text}}}"))["readinessProbe"].clone();
     let table = [
         ("{httpGet: {path: /ready}}", json!({"httpGet": {"path": "/ready", "port": 8080}})),
-        ("{httpGet: {port: http, scheme: HTTPS, httpHeaders: [{name: A, value: b}]}}",
-            json!({"httpGet": {"port": "http", "scheme": "HTTPS", "httpHeaders": [{"name": "A", "value": "b"}]}})),
+        (
+            "{httpGet: {port: http, scheme: HTTPS, httpHeaders: [{name: A, value: b}]}}",
+            json!({"httpGet": {"port": "http", "scheme": "HTTPS", "httpHeaders": [{"name": "A", "value": "b"}]}}),
+        ),
         ("{grpc: {}}", json!({"grpc": {"port": 8080}})),
         ("{grpc: {port: 1, service: a}}", json!({"grpc": {"port": 1, "service": "a"}})),
         ("{tcpSocket: {}}", json!({"tcpSocket": {"port": 8080}})),
         ("{exec: {command: [a]}}", json!({"exec": {"command": ["a"]}})),
-        ("{periodSeconds: 3, initialDelaySeconds: 0, timeoutSeconds: 2, failureThreshold: 4, successThreshold: 5}",
-            json!({"tcpSocket": {"port": 8080}, "periodSeconds": 3, "timeoutSeconds": 2, "failureThreshold": 4, "successThreshold": 5})),
+        (
+            "{periodSeconds: 3, initialDelaySeconds: 0, timeoutSeconds: 2, failureThreshold: 4, successThreshold: 5}",
+            json!({"tcpSocket": {"port": 8080}, "periodSeconds": 3, "timeoutSeconds": 2, "failureThreshold": 4, "successThreshold": 5}),
+        ),
     ];
     for (text, expected) in table {
         assert_eq!(probe(text), expected, "{text}");
@@ -179,14 +185,17 @@ fn the_pause_before_the_stop_signal() {
 
 #[test]
 fn urls_of_callees_follow_the_users_variables() {
-    let env = main("
+    let env = main(
+        "
 env: [{name: B, value: ''}, {name: A, value: x}]
 accessPolicy:
   outbound:
   - {service: payments, env: PAYMENTS_URL}
   - {service: ledger, namespace: finance, env: LEDGER_URL}
   - {service: stock, namespace: shop, env: STOCK_URL}
-  - {service: silent}")["env"].clone();
+  - {service: silent}",
+    )["env"]
+        .clone();
     assert_eq!(
         env,
         json!([

@@ -64,7 +64,8 @@ fn strict_leaves_its_own_pods_and_name_servers() {
 
 #[test]
 fn an_inbound_list_closes_inbound_only() {
-    let policy = policy("
+    let policy = policy(
+        "
 port: 8080
 ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]
 accessPolicy:
@@ -74,7 +75,9 @@ accessPolicy:
   - {namespaceSelector: {matchLabels: {team: data}}, podSelector: {matchLabels: {app: batch}}, ports: [53]}
   - {namespaceSelector: {}, ports: [dns]}
   - {podSelector: {}, ports: [8080]}
-  - {cidr: 203.0.113.0/24}").unwrap_or_default();
+  - {cidr: 203.0.113.0/24}",
+    )
+    .unwrap_or_default();
     let declared = json!([port("http", "TCP"), port("dns", "UDP"), port("dns-tcp", "TCP")]);
     assert_eq!(policy["policyTypes"], json!(["Ingress"]));
     assert_eq!(
@@ -94,14 +97,17 @@ accessPolicy:
 
 #[test]
 fn an_outbound_list_closes_outbound_too() {
-    let policy = policy("
+    let policy = policy(
+        "
 port: 8080
 accessPolicy:
   outbound:
   - {service: payments}
   - {service: ledger, namespace: finance, ports: [http]}
   - {podSelector: {matchLabels: {app: db}}}
-  - {cidr: 198.51.100.0/24, ports: [5432]}").unwrap_or_default();
+  - {cidr: 198.51.100.0/24, ports: [5432]}",
+    )
+    .unwrap_or_default();
     let both = |number: Value| json!([port(number.clone(), "TCP"), port(number, "UDP")]);
     assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(policy["ingress"], json!([{"from": [{"podSelector": {}}], "ports": [port("http", "TCP")]}]), "unchanged");

@@ -31,13 +31,19 @@ fn the_service_speaks_each_protocol() {
     let ports = |spec: &str| only(&service(spec), Kind::Service)["spec"]["ports"].clone();
     let table = [
         ("port: 8080", json!([{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}])),
-        ("port: 8080\nprotocol: GRPC", json!([{"name": "grpc", "port": 80, "targetPort": "grpc", "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"}])),
+        (
+            "port: 8080\nprotocol: GRPC",
+            json!([{"name": "grpc", "port": 80, "targetPort": "grpc", "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"}]),
+        ),
         ("port: 5432\nprotocol: TCP", json!([{"name": "tcp", "port": 5432, "targetPort": "tcp", "protocol": "TCP"}])),
         ("port: 53\nprotocol: UDP\nservice: {port: 5353}", json!([{"name": "udp", "port": 5353, "targetPort": "udp", "protocol": "UDP"}])),
-        ("port: 8080\nports: [{name: admin, port: 9090}]", json!([
-            {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"},
-            {"name": "admin", "port": 9090, "targetPort": "admin", "protocol": "TCP"},
-        ])),
+        (
+            "port: 8080\nports: [{name: admin, port: 9090}]",
+            json!([
+                {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"},
+                {"name": "admin", "port": 9090, "targetPort": "admin", "protocol": "TCP"},
+            ]),
+        ),
     ];
     for (spec, expected) in table {
         assert_eq!(ports(spec), expected, "{spec}");
@@ -52,7 +58,8 @@ fn settings_of_the_service() {
     for field in ["clusterIP", "sessionAffinity", "trafficDistribution"] {
         assert_eq!(plain.get(field), None, "{field}");
     }
-    let set = only(&service("port: 8080\nservice: {headless: true, sessionAffinity: ClientIP, trafficDistribution: PreferClose}"), Kind::Service);
+    let set =
+        only(&service("port: 8080\nservice: {headless: true, sessionAffinity: ClientIP, trafficDistribution: PreferClose}"), Kind::Service);
     assert_eq!(set["spec"]["clusterIP"], json!("None"));
     assert_eq!(set["spec"]["sessionAffinity"], json!("ClientIP"));
     assert_eq!(set["spec"]["trafficDistribution"], json!("PreferClose"));
@@ -61,7 +68,8 @@ fn settings_of_the_service() {
 #[test]
 fn annotations_of_other_tools_stay_away() {
     // Parsing refuses them; they must not get through even if it did not.
-    let mut annotations: BTreeMap<String, String> = labels::NOT_FOR_CHILDREN.into_iter().map(|prefix| (format!("{prefix}x"), String::new())).collect();
+    let mut annotations: BTreeMap<String, String> =
+        labels::NOT_FOR_CHILDREN.into_iter().map(|prefix| (format!("{prefix}x"), String::new())).collect();
     annotations.insert("example.com/a".to_owned(), "b".to_owned());
     let mut service = service("port: 8080\nservice: {}\nserviceAccount: {}");
     service.spec.service.get_or_insert_default().annotations = Some(annotations.clone());
@@ -170,11 +178,24 @@ fn labels_of_children() {
 
 #[test]
 fn inline_files_follow_their_content() {
-    let map = |content: &str| only(&service(&format!("files: [{{mountPath: /etc/a.yaml, content: '{content}'}}, {{mountPath: /b, content: ''}}]")), Kind::ConfigMap);
+    let map = |content: &str| {
+        only(
+            &service(&format!("files: [{{mountPath: /etc/a.yaml, content: '{content}'}}, {{mountPath: /b, content: ''}}]")),
+            Kind::ConfigMap,
+        )
+    };
     let one = map("x");
     assert_eq!((&one["data"], &one["immutable"]), (&json!({"etc-a.yaml": "x", "b": ""}), &json!(true)));
     assert_eq!(one["metadata"]["name"], map("x")["metadata"]["name"]);
     assert_ne!(one["metadata"]["name"], map("y")["metadata"]["name"]);
+
+    // Long names are cut, so the hash alone must keep two services with equal files apart.
+    let mut other = service("files: [{mountPath: /b, content: x}]");
+    let ours = only(&other, Kind::ConfigMap)["metadata"]["name"].clone();
+    other.name = "stock".to_owned();
+    let theirs = only(&other, Kind::ConfigMap)["metadata"]["name"].clone();
+    let hash = |name: &Value| name.as_str().and_then(|name| name.rsplit_once('-')).map(|(_, hash)| hash.to_owned());
+    assert_ne!(hash(&ours), hash(&theirs));
 }
 
 #[test]
