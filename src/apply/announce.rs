@@ -18,10 +18,6 @@ use crate::plan::Event;
 const WAITING: usize = 256;
 /// Bytes of a note that the API allows.
 const LONGEST_NOTE: usize = 1024;
-/// Events after which the recorder is made anew. It joins repeats of an event within six minutes into a series, and for
-/// that keeps every event in full and walks through all of them for each new one: with ten thousand services, tens of
-/// megabytes and minutes. Made anew, it merely begins a new series now and then.
-const BEFORE_RENEWAL: usize = 512;
 
 /// Takes events from passes and sends them one after the other. Clones share the queue.
 #[derive(Clone, Debug)]
@@ -86,16 +82,12 @@ pub fn reference(key: &Key, uid: &str) -> ObjectReference {
     }
 }
 
+/// Each event gets a recorder of its own. A shared one joins events of the same reason within six minutes into a series
+/// and drops the notes of all but the first: of two rollouts the second would be told in the words of the first. Ours are
+/// transitions, so there are no repeats to join.
 async fn send(client: Client, reporter: Reporter, mut waiting: mpsc::Receiver<Announcement>) {
-    let mut recorder = Recorder::new(client.clone(), reporter.clone());
-    let mut sent = 0;
     while let Some(Announcement { regarding, event }) = waiting.recv().await {
-        if sent >= BEFORE_RENEWAL {
-            recorder = Recorder::new(client.clone(), reporter.clone());
-            sent = 0;
-        }
-        sent += 1;
-        if let Err(error) = recorder.publish(&event, &regarding).await {
+        if let Err(error) = Recorder::new(client.clone(), reporter.clone()).publish(&event, &regarding).await {
             tracing::debug!(name = regarding.name, namespace = regarding.namespace, reason = event.reason, %error, "event not sent");
         }
     }

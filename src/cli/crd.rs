@@ -12,9 +12,9 @@ pub struct Args {}
 
 /// Prints the CRD as YAML.
 pub fn run(_: &Args) -> ExitCode {
-    let text = crd::microservice().map_err(|error| error.to_string()).and_then(|crd| {
-        output::compact_yaml(&crd).map_err(|error| error.to_string())
-    });
+    let text = crd::microservice()
+        .map_err(|error| error.to_string())
+        .and_then(|crd| output::compact_yaml(&crd).map_err(|error| error.to_string()));
     match text {
         Ok(text) => {
             println!("# Generated from the types in src/api by `microservice-operator crd`. Do not edit.\n---\n{}", text.trim_end());

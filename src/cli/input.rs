@@ -82,7 +82,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !fs::metadata(path).map_err(explain)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut entries: Vec<PathBuf> = fs::read_dir(path).map_err(explain)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(explain)?;
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(path).map_err(explain)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(explain)?;
     entries.sort();
     let mut found = Vec::new();
     for entry in entries {

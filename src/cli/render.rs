@@ -16,8 +16,10 @@ use super::{INVALID, USAGE, output};
 
 /// Arguments of `render`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The children are as at creation, without owner references and resource versions, which only a cluster can give.\n\n\
-    Example:\n  microservice-operator render -f orders.yaml | kubectl diff -f -")]
+#[command(
+    after_help = "The children are as at creation, without owner references and resource versions, which only a cluster can give.\n\n\
+    Example:\n  microservice-operator render -f orders.yaml | kubectl diff -f -"
+)]
 pub struct Args {
     #[command(flatten)]
     input: Input,

@@ -70,9 +70,8 @@ fn print(format: Format, findings: &[(&Document, Vec<Problem>)], invalid: usize,
     let all = findings.iter().flat_map(|(document, problems)| problems.iter().map(move |problem| (document, problem)));
     match format {
         Format::Json => {
-            let problems: Vec<_> = all
-                .map(|(document, problem)| json!({"source": document.source, "name": document.name(), "problem": problem}))
-                .collect();
+            let problems: Vec<_> =
+                all.map(|(document, problem)| json!({"source": document.source, "name": document.name(), "problem": problem})).collect();
             println!("{}", json!({"valid": valid, "invalid": invalid, "skipped": skipped, "problems": problems}));
         }
         Format::Github => {

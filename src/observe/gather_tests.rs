@@ -132,11 +132,24 @@ fn workload_and_autoscaler_come_typed_with_status_if_they_are_ours() {
         "metadata": metadata, "spec": {"replicas": 3, "selector": {}, "template": {}}, "status": {"replicas": 2}}));
     let autoscaler = child(Kind::HorizontalPodAutoscaler, "orders", json!({
         "metadata": ours(), "spec": {"maxReplicas": 6, "scaleTargetRef": {"kind": "Deployment", "name": "orders"}},
-        "status": {"desiredReplicas": 4, "currentMetrics": [{"type": "Resource"}]}}));
+        "status": {"desiredReplicas": 4, "currentMetrics": [{"type": "Resource"}], "conditions": [
+            {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "m", "lastTransitionTime": "2026-11-22T10:00:00Z"},
+            {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": "m"},
+            {"type": "ScalingLimited", "status": "True", "reason": "TooFewReplicas", "message": "m"}]}}));
     let found = world(&[main_row(), deployment(ours()), autoscaler]);
     assert_eq!(found.deployment.unwrap().status.unwrap().replicas, Some(2));
     let status = found.autoscaler.unwrap().status.unwrap();
     assert_eq!((status.desired_replicas, status.current_metrics), (4, None), "metrics tick for ever and are not kept");
+    let conditions = status.conditions.unwrap();
+    let kept: Vec<_> = conditions.iter().map(|c| (c.type_.as_str(), c.reason.as_deref(), c.message.as_deref(), c.last_transition_time.is_some())).collect();
+    assert_eq!(
+        kept,
+        [
+            ("AbleToScale", None, None, false),
+            ("ScalingActive", Some("FailedGetResourceMetric"), Some("m"), false),
+            ("ScalingLimited", Some("TooFewReplicas"), None, false)
+        ]
+    );
     assert!(found.children.iter().all(|live| live.object.get("status").is_none()));
 
     assert!(world(&[main_row(), deployment(json!({}))]).deployment.is_none());

@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
 use kube::core::ObjectMeta;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::api::labels;
 use crate::model::Kind;
@@ -59,7 +59,7 @@ pub fn object(watched: Watched, seen: Seen<Fields>) -> Fact {
     match watched {
         Watched::Microservice | Watched::Pod | Watched::Child(Kind::Deployment) => {}
         Watched::Child(Kind::HorizontalPodAutoscaler) => {
-            body.get_mut("status").and_then(Value::as_object_mut).and_then(|status| status.remove("currentMetrics"));
+            body.get_mut("status").and_then(Value::as_object_mut).into_iter().for_each(quieten);
         }
         Watched::Child(_) => {
             body.remove("status");
@@ -70,6 +70,24 @@ pub fn object(watched: Watched, seen: Seen<Fields>) -> Fact {
     body.insert("kind".to_owned(), Value::String(resource.kind));
     body.insert("metadata".to_owned(), serde_json::to_value(metadata).unwrap_or_default());
     Fact::Object { body: Packed::of(&Value::Object(body)), claims_replicas }
+}
+
+/// Takes out of an autoscaler's status what changes with every look at the load: the metrics, the times, and the words
+/// in which it says that all is well. What is wrong, and which bound it met, stays.
+fn quieten(status: &mut Map<String, Value>) {
+    status.remove("currentMetrics");
+    let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        condition.remove("lastTransitionTime");
+        let well = condition.get("status").and_then(Value::as_str) == Some("True");
+        let bound = condition.get("type").and_then(Value::as_str) == Some("ScalingLimited");
+        if well || bound {
+            condition.remove("message");
+        }
+        if well && !bound {
+            condition.remove("reason");
+        }
+    }
 }
 
 /// A pod.

@@ -21,7 +21,6 @@ pub enum Format {
     /// `human` in a terminal, else `json`.
     Auto,
     /// Short lines.
-    #[value(alias = "text")]
     Human,
     /// One JSON object a line.
     Json,

@@ -71,7 +71,7 @@ async fn a_microservice_that_cannot_be_read_hurts_no_other() {
     story.until(SOON, "followed", "Microservice", "orders", |o| is_ready(o) && number(o, "/status/readyReplicas") == 2).await;
     assert!(story.operator().log_tail().contains("broken"), "the log names the one that cannot be read: {}", story.operator().log_tail());
     // Its owner can repair it.
-    story.service("broken", json!({"image": "example.com/orders:1", "port": 8080, "replicas": 1})).await;
+    story.patch("Microservice", "broken", json!({"spec": {"image": "example.com/orders:1", "port": 8080, "replicas": 1}})).await;
     story.until_ready("broken").await;
 }
 

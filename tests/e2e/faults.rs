@@ -18,7 +18,7 @@ fn spec(image: &str) -> Value {
 async fn behind_proxy(title: &'static str) -> Option<(Story, FaultProxy)> {
     let mut story = Story::apart(title).await?;
     let proxy = FaultProxy::start(story.cluster).await;
-    let index = story.start_operator("", Setup { server: Some(proxy.url()), ..Setup::default() });
+    let index = story.start_operator("", Setup { server: Some(proxy.url()), lease_seconds: Some(8), ..Setup::default() });
     story.operator_number(index).wait_ready(SOON);
     story.service("orders", spec("1")).await;
     story.until_ready("orders").await;
@@ -74,11 +74,12 @@ async fn writes_that_fail_at_random_are_made_good() {
         story.service(&format!("shop-{number}"), spec("1")).await;
     }
     story.patch("Microservice", "orders", json!({"spec": {"image": "example.com/orders:2"}})).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(proxy.behave() > 0, "the fault was never met");
     follows(&story, "orders", "2").await;
     for number in 0..4 {
         follows(&story, &format!("shop-{number}"), "1").await;
     }
-    assert!(proxy.behave() > 0, "the fault was never met");
     falls_silent(&story).await;
 }
 

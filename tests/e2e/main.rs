@@ -12,6 +12,7 @@
 //! | `E2E_QUIET_SECONDS` | for how long the operator must not write while nothing changes, default 30 |
 //! | `E2E_SCALE` | services of the crowd, default 200 |
 //! | `E2E_KEEP` | keep the namespace of a story that fails |
+//! | `E2E_OPERATOR_LOG` | level of the operators' logs, default `info` |
 //! | `OPERATOR_BIN` | the operator to test, default the one that cargo has built; static for stories that run it as a pod |
 //! | `TESTSERVER_BIN` | the static test server, default the one that `make binaries` builds |
 //! | `CI` | a cluster that cannot be had is a failure instead of a `SKIPPED` |

@@ -98,13 +98,13 @@ async fn a_namespace_that_ends_sees_no_loop_of_creations() {
     story.patch("Microservice", "orders", hold).await;
     let place = story.audit();
     story.kubectl(&["delete", "namespace", &story.namespace, "--wait=false"]);
-    story.until(SOON, "the children are gone", "Deployment", "orders", Value::is_null).await;
+    story.until(AFTER_BACK_OFF, "the children are gone", "Deployment", "orders", Value::is_null).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let free = json!({"metadata": {"finalizers": null}});
     story.patch("ConfigMap", "hold", free.clone()).await;
     let written: Vec<_> = place.map(|place| story.requests_since(&place)).unwrap_or_default().into_iter().filter(Request::writes).collect();
     story.patch("Microservice", "orders", free).await;
-    story.until(SOON, "the namespace is gone", "Namespace", &story.namespace, Value::is_null).await;
+    story.until(AFTER_BACK_OFF, "the namespace is gone", "Namespace", &story.namespace, Value::is_null).await;
     // A pass may have been under way, and its word about the end is one write.
     assert!(written.len() <= 10, "{}", tally(&written));
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchParams};
 use kube::{Client, Config};
@@ -51,8 +52,6 @@ fn is_watch<B>(request: &Request<B>) -> bool {
     Call::of(request).watch
 }
 
-use futures::StreamExt as _;
-
 async fn client(limits: Limits) -> (Client, Arc<Recorder>, Arc<Load>) {
     client_of(Leadership::unconditional(), limits).await
 }
@@ -95,19 +94,21 @@ async fn no_more_requests_than_allowed_are_under_way_and_a_watch_does_not_queue_
     let (client, meter, load) = client(Limits { under_way: 2, ..ROOMY }).await;
     let pods = Api::<Pod>::all(client);
     let options = ListParams::default();
-    let lists = futures::future::join_all((0..6).map(|_| pods.list(&options)));
+    let lists = async {
+        let lists = futures::future::join_all((0..6).map(|_| pods.list(&options))).await;
+        assert!(lists.iter().all(Result::is_ok), "{lists:?}");
+        Instant::now()
+    };
     let options = WatchParams::default();
     let watch = async {
-        let started = Instant::now();
         let events = pods.watch(&options, "0").await.unwrap().collect::<Vec<_>>().await;
         assert_eq!(events.len(), 1, "{events:?}");
-        started.elapsed()
+        Instant::now()
     };
-    let (lists, watched) = futures::join!(lists, watch);
-    assert!(lists.iter().all(Result::is_ok), "{lists:?}");
+    let (listed, watched) = futures::join!(lists, watch);
     assert_eq!(load.most.load(Ordering::SeqCst), 2);
     // Three rounds of lists take 1.2 s, the watch 0.4 s.
-    assert!(watched < Duration::from_secs(1), "{watched:?}");
+    assert!(watched < listed);
     assert_eq!(meter.0.lock().unwrap().len(), 7);
 }
 

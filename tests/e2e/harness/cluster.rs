@@ -178,8 +178,12 @@ impl Cluster {
     pub fn install_crd(&self) {
         let crds = checkout().join("crds");
         self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", crds.to_str().unwrap()], "");
-        let name = "crd/microservices.microservices.dev";
-        self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", name], "");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        // `kubectl wait` gives up on an object that has no conditions yet.
+        while !self.try_kubectl(&["wait", "--for=condition=Established", "--timeout=10s", "crd/microservices.microservices.dev"], "").0 {
+            assert!(Instant::now() < deadline, "the CRD is not established after 30 s");
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// kubectl as the cluster's administrator; panics unless it succeeds.

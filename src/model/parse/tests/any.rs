@@ -18,7 +18,7 @@ proptest! {
 
     /// One object that the watch cannot read would stop the operator for all.
     #[test]
-    fn what_the_schema_admits_can_be_read_and_parsed(value in arbitrary::microservice(0.4)) {
+    fn what_the_schema_admits_can_be_read_and_parsed(value in arbitrary::microservice(40)) {
         let object: Result<Microservice, _> = serde_json::from_value(value);
         let parsed = parse::parse(&object.map_err(|error| TestCaseError::fail(error.to_string()))?);
         if let Err(problems) = parsed {
@@ -29,7 +29,7 @@ proptest! {
 
     /// Few fields at a time, so that the rules hold often enough.
     #[test]
-    fn what_is_admitted_and_parsed_has_children(value in arbitrary::microservice(0.06)) {
+    fn what_is_admitted_and_parsed_has_children(value in arbitrary::microservice(6)) {
         prop_assume!(admitted(&value));
         let object: Microservice = serde_json::from_value(value).unwrap();
         if let Ok(parsed) = parse::parse(&object) {
