@@ -10,7 +10,7 @@ RELEASE := target/$(TARGET)/release
 
 step = @printf '\n\033[1m── %s\033[0m\n' "$(1)"
 
-.PHONY: help demo test generate lint unit binaries cluster-sim cluster-real clean-clusters e2e-sim e2e-real readme chart
+.PHONY: help demo test generate lint unit binaries cluster-sim cluster-real clean-clusters e2e-sim e2e-real readme chart install
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -18,7 +18,7 @@ help: ## List the targets
 demo: ## See the operator at work on a simulated cluster, in about a minute (the first time builds Kubernetes: minutes)
 	@hack/demo
 
-test: lint unit chart e2e-sim e2e-real readme ## Run everything that CI runs
+test: lint unit chart install e2e-sim e2e-real readme ## Run everything that CI runs
 	$(call step,All green)
 
 cluster-sim: ## Start a real control plane with simulated nodes and pods; `clusters/sim down` stops it
@@ -28,7 +28,7 @@ cluster-real: ## Start a one-node cluster with real pods in its own network name
 	@clusters/real up
 
 clean-clusters: ## Stop the clusters that tests, demo and people started
-	@for name in sim demo e2e; do clusters/sim --name $$name down; done
+	@for name in sim demo install e2e e2e-apart e2e-bare; do clusters/sim --name $$name down; done
 	@if [ "$$(id -u)" = 0 ]; then clusters/real down; fi
 
 generate: ## Refresh everything that is generated from the API types
@@ -54,6 +54,12 @@ binaries: ## Static release binaries of the operator and the test server
 chart: ## Chart and kustomize: schema, golden renders
 	$(call step,Chart and kustomize)
 	@hack/test-chart
+
+install: binaries ## Install, upgrade, roll back and uninstall with Helm 3, Helm 4 and kustomize; check the samples
+	$(call step,Installation and samples)
+	@clusters/sim --name install up >/dev/null
+	@trap 'clusters/sim --name install down' EXIT; export KUBECONFIG=$$(clusters/sim --name install kubeconfig); \
+	  hack/test-install; OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator hack/test-samples
 
 e2e-sim: binaries ## End-to-end stories on the simulated cluster
 	$(call step,Stories on the simulated cluster)

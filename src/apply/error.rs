@@ -68,7 +68,7 @@ pub fn explain(asked: Asked, error: &kube::Error) -> Failure {
         other => {
             let innermost = std::iter::successors(Some(other as &dyn std::error::Error), |error| error.source()).last();
             let said = innermost.map(ToString::to_string).unwrap_or_default();
-            Failure::new(Cause::Transient, format!("the API server could not be asked to {} {}: {said}; trying again", asked.verb, asked.resource))
+            Failure::new(Cause::Transient, format!("the API server could not be asked to {} {}: {said}", asked.verb, asked.resource))
         }
     }
 }
@@ -113,17 +113,19 @@ fn by_code(asked: Asked, status: &Status) -> Failure {
         return Failure::new(Cause::Invalid, format!("the API server says that {resource} would be invalid: {}", fields(status)));
     }
     if status.is_conflict() || status.is_already_exists() {
-        return Failure::new(Cause::Transient, format!("{resource} was changed by somebody else at the same moment; trying again"));
+        return Failure::new(Cause::Transient, format!("{resource} was changed by somebody else at the same moment"));
     }
     if status.is_not_found() {
-        return Failure::new(Cause::Transient, format!("the cluster does not serve {resource} in the version that is needed ({said}); trying again"));
+        return Failure::new(Cause::Transient, format!("the cluster does not serve {resource} in the version that is needed ({said})"));
     }
     match status.code {
         401 => Failure::new(Cause::Transient, "the API server does not accept the operator's credentials; is its token still valid?"),
-        429 => Failure::new(Cause::Transient, "the API server is overloaded and asks to wait (429); trying again"),
+        429 => Failure::new(Cause::Transient, "the API server is overloaded and asks to wait (429)"),
         // It was not read as far as to say what is wrong with it, and will not be next time.
         400 | 405 | 406 | 413 | 415 => Failure::new(Cause::Invalid, format!("the API server refuses to {verb} {resource}: {said}")),
-        code => Failure::new(Cause::Transient, format!("the API server failed to {verb} {resource} in namespace {namespace} ({code}): {said}; trying again")),
+        code => {
+            Failure::new(Cause::Transient, format!("the API server failed to {verb} {resource} in namespace {namespace} ({code}): {said}"))
+        }
     }
 }
 

@@ -47,8 +47,12 @@ pub struct Applier {
 /// What came of one child.
 enum Outcome {
     /// It was as planned already.
-    Kept { uid: String },
-    Written { uid: String },
+    Kept {
+        uid: String,
+    },
+    Written {
+        uid: String,
+    },
     Failed(Failure),
     /// It waits for another child that failed.
     Held,
@@ -89,7 +93,8 @@ impl Applier {
             let before = &applied;
             // Collected first: a closure in a stream of references is not general enough for a spawned task
             // (rust-lang/rust#89976).
-            let work: Vec<_> = of_rank.map(|child| async move { (&child.reference, self.bring(world, service, child, before).await) }).collect();
+            let work: Vec<_> =
+                of_rank.map(|child| async move { (&child.reference, self.bring(world, service, child, before).await) }).collect();
             let outcomes: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
             for (reference, outcome) in outcomes {
                 note(&mut applied, reference, outcome);
@@ -124,7 +129,7 @@ impl Applier {
                 Ok(outcome) => outcome,
                 Err(error) => Outcome::Failed(wire::explain(service, kind, "patch", &error)),
             },
-            Ok(None) => Outcome::passing(format!("{} was deleted by somebody else at the same moment; trying again", child.reference)),
+            Ok(None) => Outcome::passing(format!("{} was deleted by somebody else at the same moment", child.reference)),
             Err(error) => Outcome::Failed(wire::explain(service, kind, "get", &error)),
         }
     }
@@ -138,7 +143,7 @@ impl Applier {
             (Step::Replace { body, why }, Some(live)) => self.replace(service, live, &body, why).await,
             (Step::Create { body } | Step::Replace { body, .. }, _) => {
                 let written = self.wire.apply(service, reference, &body).await?;
-                tracing::debug!(service = service.name, namespace = service.namespace, child = %reference, "created");
+                tracing::debug!(service = %wire::key(service), child = %reference, "created");
                 Ok(Outcome::written(written))
             }
             (Step::Update { body, path }, live) => self.update(service, child, live, &body, &path).await,
@@ -152,7 +157,7 @@ impl Applier {
         }
         let written = match (self.wire.apply(service, reference, body).await, live) {
             (Err(error), _) if error::is_replaced(&error) => {
-                return Ok(Outcome::passing(format!("{reference} was replaced by another object at the same moment; trying again")));
+                return Ok(Outcome::passing(format!("{reference} was replaced by another object at the same moment")));
             }
             (Err(error), Some(live)) if reference.kind == Kind::Service && error::is_fixed_address(&error) => {
                 return self.replace(service, live, &step::creation(body), "the server does not let its address change").await;
@@ -169,7 +174,7 @@ impl Applier {
     /// Deletes and makes anew.
     async fn replace(&self, service: &Service, live: &Live, body: &Value, why: &str) -> kube::Result<Outcome> {
         let reference = &live.reference;
-        tracing::info!(service = service.name, namespace = service.namespace, child = %reference, why, "deleting, to make it anew");
+        tracing::info!(service = %wire::key(service), child = %reference, why, "deleting, to make it anew");
         if !self.wire.delete(service, live).await? {
             return Ok(Outcome::passing(format!("{reference} is being deleted, to be made anew because {why}")));
         }
@@ -181,7 +186,8 @@ impl Applier {
         for live in unwanted {
             match self.wire.delete(service, live).await {
                 Ok(_) => {
-                    tracing::info!(service = service.name, namespace = service.namespace, child = %live.reference, "deleted: nothing asks for it any more");
+                    let service = wire::key(service);
+                    tracing::info!(%service, child = %live.reference, "deleted: nothing asks for it any more");
                     applied.pruned.push(live.reference.clone());
                 }
                 Err(error) => {
@@ -199,7 +205,8 @@ fn must_wait(world: &World, child: &Child, live: Option<&Live>, before: &Applied
     match child.reference.kind {
         // No pod starts before who it is, what it may reach, and what it reads are there, and its revision is on record.
         Kind::Deployment => {
-            failed(&[Kind::ServiceAccount, Kind::NetworkPolicy, Kind::ConfigMap, Kind::ControllerRevision]) && step::starts_pods(child, live)
+            failed(&[Kind::ServiceAccount, Kind::NetworkPolicy, Kind::ConfigMap, Kind::ControllerRevision])
+                && step::starts_pods(child, live)
         }
         // It names its target, and must not scale a Deployment that is somebody else's.
         Kind::HorizontalPodAutoscaler => failed(&[Kind::Deployment]) && world.deployment.is_none(),

@@ -10,9 +10,8 @@ use crate::plan::Children;
 /// Children to delete, in the reverse order of apply. Only what is certainly ours: what this very Microservice controls,
 /// or, without an owner, what its inventory lists by uid.
 pub fn candidates<'a>(world: &'a World, children: &Children) -> Vec<&'a Live> {
-    let wanted = |live: &Live| {
-        children.list.iter().any(|child| child.reference == live.reference) || children.retained.contains(&live.reference)
-    };
+    let wanted =
+        |live: &Live| children.list.iter().any(|child| child.reference == live.reference) || children.retained.contains(&live.reference);
     let listed = |live: &Live| {
         let status = world.object.status.as_ref();
         status.is_some_and(|status| status.inventory.iter().any(|entry| !entry.uid.is_empty() && entry.uid == live.uid))
@@ -98,7 +97,8 @@ mod tests {
         world.children[2].uid.clear();
         assert_eq!(names(&world, &Children::default()), Vec::<String>::new());
         let entry = |uid: &str| InventoryEntry { uid: uid.to_owned(), ..InventoryEntry::default() };
-        world.object.status = Some(MicroserviceStatus { inventory: ["u-a", "u-b", ""].map(entry).to_vec(), ..MicroserviceStatus::default() });
+        world.object.status =
+            Some(MicroserviceStatus { inventory: ["u-a", "u-b", ""].map(entry).to_vec(), ..MicroserviceStatus::default() });
         assert_eq!(names(&world, &Children::default()), ["Service b"]);
     }
 

@@ -78,7 +78,9 @@ mod tests {
             (vec![error(429, 7), error(429, 2)], 7),
         ] {
             let quiet = Quiet::default();
-            errors.iter().for_each(|error| quiet.heed(error));
+            for error in &errors {
+                quiet.heed(error);
+            }
             let start = Instant::now();
             quiet.over().await;
             assert_eq!(start.elapsed().as_secs(), seconds, "{errors:?}");

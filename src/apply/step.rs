@@ -55,16 +55,19 @@ pub fn step(service: &Service, child: &Child, live: Option<&Live>) -> Step {
     if let Ownership::Foreign(whose) = &live.owner {
         let message = match controller(&live.object) {
             Some(_) => format!("{taken} and is {whose}; {RENAME}, or remove that object through its owner"),
-            None => {
-                let (annotation, namespace, name) = (labels::ORPHAN_OF, &service.namespace, &service.name);
-                format!("{taken} and is {whose}; {RENAME}, delete that object, or hand it over with the annotation {annotation}={namespace}/{name}")
-            }
+            None => format!(
+                "{taken} and is {whose}; {RENAME}, delete that object, or hand it over with the annotation {}={}/{}",
+                labels::ORPHAN_OF,
+                service.namespace,
+                service.name
+            ),
         };
         return Step::Refuse { message };
     }
     if named.kind == Kind::Service && is_headless(&intent) != is_headless(&live.object) {
         // Taking `clusterIP: None` away would be silently ignored by the server; setting it is refused.
-        return Step::Replace { body: creation(&intent), why: "`spec.service.headless` changed, and the server does not let a Service change between the two" };
+        let why = "`spec.service.headless` changed, and the server does not let a Service change between the two";
+        return Step::Replace { body: creation(&intent), why };
     }
     match difference(&intent, &live.object) {
         None => Step::Keep { uid: live.uid.clone() },

@@ -17,7 +17,7 @@ fn service(scaling: Value) -> Service {
     parse::parse(&object).unwrap().service
 }
 
-fn child(kind: Kind, spec: Value) -> Child {
+fn child(kind: Kind, spec: &Value) -> Child {
     let object = json!({"kind": kind.name(), "metadata": {"name": "orders", "annotations": {"a": "b"}}, "spec": spec});
     Child { reference: ChildRef { kind, name: "orders".to_owned() }, object }
 }
@@ -49,7 +49,7 @@ fn replicas_of(step: &Step) -> Option<&Value> {
 
 #[test]
 fn an_absent_child_is_created_and_never_taken_over() {
-    let child = child(Kind::Service, json!({"type": "ClusterIP"}));
+    let child = child(Kind::Service, &json!({"type": "ClusterIP"}));
     let Step::Create { body } = step(&service(json!({})), &child, None) else { panic!() };
     assert_eq!(body["metadata"]["resourceVersion"], json!("1"));
     assert_eq!(body["metadata"]["annotations"]["a"], json!("b"));
@@ -59,13 +59,13 @@ fn an_absent_child_is_created_and_never_taken_over() {
 
 #[test]
 fn what_is_as_planned_is_kept() {
-    let (service, child) = (service(json!({})), child(Kind::Service, json!({"type": "ClusterIP"})));
+    let (service, child) = (service(json!({})), child(Kind::Service, &json!({"type": "ClusterIP"})));
     assert_eq!(step(&service, &child, Some(&made(&service, &child))), Step::Keep { uid: "u-live".to_owned() });
 }
 
 #[test]
 fn an_edit_by_others_is_undone_for_this_very_object() {
-    let (service, child) = (service(json!({})), child(Kind::Service, json!({"type": "ClusterIP"})));
+    let (service, child) = (service(json!({})), child(Kind::Service, &json!({"type": "ClusterIP"})));
     let mut live = made(&service, &child);
     live.object["spec"]["type"] = json!("NodePort");
     let Step::Update { body, path } = step(&service, &child, Some(&live)) else { panic!() };
@@ -76,8 +76,8 @@ fn an_edit_by_others_is_undone_for_this_very_object() {
 #[test]
 fn a_field_that_left_the_plan_is_seen_by_the_hash() {
     let service = service(json!({}));
-    let live = made(&service, &child(Kind::Service, json!({"type": "ClusterIP", "sessionAffinity": "ClientIP"})));
-    let smaller = child(Kind::Service, json!({"type": "ClusterIP"}));
+    let live = made(&service, &child(Kind::Service, &json!({"type": "ClusterIP", "sessionAffinity": "ClientIP"})));
+    let smaller = child(Kind::Service, &json!({"type": "ClusterIP"}));
     let Step::Update { body, path } = step(&service, &smaller, Some(&live)) else { panic!() };
     assert_eq!(path, "metadata.annotations.microservices.dev/applied");
     assert_eq!(body["spec"].get("sessionAffinity"), None);
@@ -85,7 +85,7 @@ fn a_field_that_left_the_plan_is_seen_by_the_hash() {
 
 #[test]
 fn whose_name_is_taken_is_refused_with_what_can_be_done() {
-    let (service, child) = (service(json!({})), child(Kind::Service, json!({})));
+    let (service, child) = (service(json!({})), child(Kind::Service, &json!({})));
     let mut live = made(&service, &child);
     live.owner = Ownership::Foreign("not controlled by anything".to_owned());
     let Step::Refuse { message } = step(&service, &child, Some(&live)) else { panic!() };
@@ -95,7 +95,8 @@ fn whose_name_is_taken_is_refused_with_what_can_be_done() {
          or hand it over with the annotation microservices.dev/orphan-of=shop/orders"
     );
     live.owner = Ownership::Foreign("controlled by Helm web".to_owned());
-    live.object["metadata"]["ownerReferences"] = json!([{"apiVersion": "v1", "kind": "Helm", "name": "web", "uid": "u", "controller": true}]);
+    live.object["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": "Helm", "name": "web", "uid": "u", "controller": true}]);
     let Step::Refuse { message } = step(&service, &child, Some(&live)) else { panic!() };
     assert!(message.ends_with("or remove that object through its owner"), "{message}");
 }
@@ -103,7 +104,7 @@ fn whose_name_is_taken_is_refused_with_what_can_be_done() {
 #[test]
 fn a_deployment_with_other_pods_cannot_be_taken_over() {
     let service = service(json!({"replicas": 3}));
-    let with = |track: &str| child(Kind::Deployment, json!({"selector": {"matchLabels": {"track": track}}}));
+    let with = |track: &str| child(Kind::Deployment, &json!({"selector": {"matchLabels": {"track": track}}}));
     for owner in [Ownership::Ours, Ownership::Orphaned, Ownership::Foreign("not controlled by anything".to_owned())] {
         let live = Live { owner, ..made(&service, &with("old")) };
         let Step::Refuse { message } = step(&service, &with("new"), Some(&live)) else { panic!() };
@@ -117,7 +118,7 @@ fn a_deployment_with_other_pods_cannot_be_taken_over() {
 
 #[test]
 fn what_was_left_behind_is_taken_over_and_what_is_going_is_waited_for() {
-    let (service, child) = (service(json!({})), child(Kind::Service, json!({})));
+    let (service, child) = (service(json!({})), child(Kind::Service, &json!({})));
     let mut live = made(&service, &child);
     live.owner = Ownership::Orphaned;
     live.object["metadata"]["annotations"] = json!({});
@@ -130,8 +131,8 @@ fn what_was_left_behind_is_taken_over_and_what_is_going_is_waited_for() {
 #[test]
 fn a_service_does_not_move_between_an_address_and_none() {
     let service = service(json!({}));
-    let headless = child(Kind::Service, json!({"clusterIP": "None"}));
-    let plain = child(Kind::Service, json!({"type": "ClusterIP"}));
+    let headless = child(Kind::Service, &json!({"clusterIP": "None"}));
+    let plain = child(Kind::Service, &json!({"type": "ClusterIP"}));
     let mut addressed = made(&service, &plain);
     addressed.object["spec"]["clusterIP"] = json!("10.0.0.7");
     for (wanted, live) in [(&headless, addressed), (&plain, made(&service, &headless))] {
@@ -144,7 +145,7 @@ fn a_service_does_not_move_between_an_address_and_none() {
 
 #[test]
 fn a_fixed_number_is_ours_always() {
-    let (service, child) = (service(json!({"replicas": 3})), child(Kind::Deployment, json!({"paused": false})));
+    let (service, child) = (service(json!({"replicas": 3})), child(Kind::Deployment, &json!({"paused": false})));
     assert_eq!(replicas_of(&step(&service, &child, None)), Some(&json!(3)));
     let mut live = made(&service, &child);
     assert!(matches!(step(&service, &child, Some(&live)), Step::Keep { .. }));
@@ -158,9 +159,9 @@ fn a_fixed_number_is_ours_always() {
 
 #[test]
 fn an_autoscalers_number_is_neither_written_nor_undone() {
-    let (service, before) = (service(json!({})), child(Kind::Deployment, json!({"paused": false})));
+    let (service, before) = (service(json!({})), child(Kind::Deployment, &json!({"paused": false})));
     assert_eq!(replicas_of(&step(&service, &before, None)), Some(&json!(2)), "the minimum, at creation");
-    let after = child(Kind::Deployment, json!({"paused": true}));
+    let after = child(Kind::Deployment, &json!({"paused": true}));
     let mut live = made(&service, &before);
     live.object["spec"]["replicas"] = json!(4);
 
@@ -177,7 +178,7 @@ fn an_autoscalers_number_is_neither_written_nor_undone() {
 
 #[test]
 fn the_hash_does_not_depend_on_the_number_of_pods() {
-    let child = child(Kind::Deployment, json!({}));
+    let child = child(Kind::Deployment, &json!({}));
     let hash = |service: &Service| match step(service, &child, None) {
         Step::Create { body } => body["metadata"]["annotations"][labels::APPLIED].clone(),
         other => panic!("{other:?}"),
@@ -189,7 +190,10 @@ fn the_hash_does_not_depend_on_the_number_of_pods() {
 fn pods_start_at_creation_and_with_another_template() {
     let service = service(json!({"replicas": 3}));
     let with = |image: &str, deadline: i32| {
-        child(Kind::Deployment, json!({"progressDeadlineSeconds": deadline, "template": {"spec": {"containers": [{"name": "a", "image": image}]}}}))
+        child(
+            Kind::Deployment,
+            &json!({"progressDeadlineSeconds": deadline, "template": {"spec": {"containers": [{"name": "a", "image": image}]}}}),
+        )
     };
     let live = made(&service, &with("a", 1));
     assert!(starts_pods(&with("a", 1), None));

@@ -69,7 +69,7 @@ impl Context {
 
     /// The world of one service; `None` when there is nothing to do for it.
     pub async fn gather(&self, key: &Key) -> Result<Option<World>, Again> {
-        let Some(world) = self.look(key)? else { return Ok(None) };
+        let Some(world) = self.look(key) else { return Ok(None) };
         let uid = world.object.metadata.uid.clone().unwrap_or_default();
         // A status that nobody has written yet cannot be behind what another leader wrote of it.
         let unwritten = world.object.status.as_ref().is_none_or(|status| status.observed_generation.unwrap_or(-1) < 0);
@@ -86,22 +86,22 @@ impl Context {
             return Err(Again { lane: Lane::Fast, after });
         }
         self.confirm(key, uid);
-        self.look(key)
+        Ok(self.look(key))
     }
 
-    fn look(&self, key: &Key) -> Result<Option<World>, Again> {
+    fn look(&self, key: &Key) -> Option<World> {
         match self.stores.gather(key) {
-            Ok(Some(world)) if world.object.metadata.deletion_timestamp.is_none() => Ok(Some(world)),
+            Ok(Some(world)) if world.object.metadata.deletion_timestamp.is_none() => Some(world),
             Ok(_) => {
                 // Deleted, or about to be: owner references take the children along.
                 if let Some(memory) = self.memory().remove(key) {
                     self.backoff.forget(&memory.uid);
                 }
-                Ok(None)
+                None
             }
             Err(unreadable) => {
                 self.complain(&unreadable);
-                Ok(None)
+                None
             }
         }
     }

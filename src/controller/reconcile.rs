@@ -12,6 +12,7 @@ use super::context::{Again, Context};
 use super::guard::guarded;
 
 /// What the spec asks of this pass.
+#[allow(clippy::large_enum_variant, reason = "one for each pass, and never stored")]
 enum Intent {
     Reject(Vec<Problem>),
     Suspend(Box<Parsed>),

@@ -61,6 +61,7 @@ pub struct Port {
 }
 
 /// Who decides how many pods there are.
+#[allow(clippy::large_enum_variant, reason = "one for each service, and only while a pass runs")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
     /// The user.

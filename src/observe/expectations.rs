@@ -83,7 +83,8 @@ impl Expectations {
     /// Returns the services of which something was forgotten.
     pub fn listed(&self, watched: Watched, namespace: Option<&str>, since: Instant) -> Vec<Key> {
         let mut answers = self.lock();
-        let families: Vec<Key> = answers.by_family.keys().filter(|key| namespace.is_none_or(|only| *only == *key.namespace)).cloned().collect();
+        let families: Vec<Key> =
+            answers.by_family.keys().filter(|key| namespace.is_none_or(|only| *only == *key.namespace)).cloned().collect();
         families.into_iter().filter(|family| answers.forget(family, |old| old.watched == watched && old.since < since)).collect()
     }
 
@@ -160,7 +161,7 @@ mod tests {
     }
 
     fn fact(content: u64) -> Fact {
-        Fact::Object { body: Packed::of(&json!(content)), claims_replicas: false }
+        Fact::Object { body: Packed::of(Watched::Pod, &json!(content)), claims_replicas: false }
     }
 
     fn row(version: &str, content: u64) -> Row {
@@ -252,16 +253,18 @@ mod tests {
     async fn after_half_a_minute_the_tables_are_right_even_if_versions_went_back() {
         let all = Expectations::default();
         wrote(&all, "1000", 2);
-        tokio::time::advance(LIFETIME - Duration::from_millis(1)).await;
+        let instant = Duration::from_millis(1);
+        tokio::time::advance(LIFETIME.saturating_sub(instant)).await;
         assert_eq!(read(&all, vec![row("5", 1)]), [("1000".to_owned(), fact(2))]);
-        tokio::time::advance(Duration::from_millis(1)).await;
+        tokio::time::advance(instant).await;
         assert_eq!(read(&all, vec![row("5", 1)]), [("5".to_owned(), fact(1))]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn memory_is_bounded_and_old_answers_make_room() {
         let all = Expectations::default();
-        let wrote = |number: usize| all.wrote(&Key::new("shop", number.to_string()), SERVICE, "s", Version::Number(1), fact(1));
+        let fact = fact(1);
+        let wrote = |number: usize| all.wrote(&Key::new("shop", number.to_string()), SERVICE, "s", Version::Number(1), fact.clone());
         (0..CAPACITY + 10).for_each(wrote);
         assert_eq!(count(&all), CAPACITY);
         tokio::time::advance(LIFETIME).await;

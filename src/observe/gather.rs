@@ -171,7 +171,7 @@ fn is_leaving(key: &Key, uid: &str, child: &Value) -> bool {
             .is_some_and(|owner| owner.uid != uid && *owner.name == *key.name && is_microservice(&owner.api_version, &owner.kind))
 }
 
-/// A ControllerRevision as a revision. Its name ends in the hash.
+/// A `ControllerRevision` as a revision. Its name ends in the hash.
 fn revision(live: &Live) -> Option<Revision> {
     let (_, hash) = live.reference.name.rsplit_once('-')?;
     let annotations = live.object.pointer("/metadata/annotations");

@@ -53,7 +53,8 @@ fn ours() -> Value {
 fn pod(name: &str, revision: &str, status: &Value) -> Row {
     row(
         Watched::Pod,
-        &json!({"metadata": {"name": name, "namespace": "shop", "labels": {"app.kubernetes.io/instance": "orders", "microservices.dev/revision": revision}},
+        &json!({"metadata": {"name": name, "namespace": "shop",
+                             "labels": {"app.kubernetes.io/instance": "orders", "microservices.dev/revision": revision}},
                 "status": status}),
     )
 }
@@ -107,7 +108,8 @@ fn an_object_that_the_types_cannot_hold_is_said_by_name_and_field() {
 fn children_say_whose_they_are() {
     let namesake = json!({"ownerReferences": [
         {"apiVersion": "microservices.dev/v1alpha1", "kind": "Microservice", "name": "orders", "uid": "u-0", "controller": true}]});
-    let foreign = json!({"ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u-2", "controller": true}]});
+    let foreign =
+        json!({"ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u-2", "controller": true}]});
     let orphan = |of: &str| json!({"annotations": {"microservices.dev/orphan-of": of}});
     for (metadata, owner, deleting) in [
         (ours(), Ownership::Ours, false),
@@ -118,7 +120,8 @@ fn children_say_whose_they_are() {
         (json!({}), Ownership::Foreign("not controlled by anything".to_owned()), false),
         (json!({"deletionTimestamp": "2026-11-22T10:00:00Z"}), Ownership::Foreign("not controlled by anything".to_owned()), true),
     ] {
-        let world = world(&[main_row(), child(Kind::Service, "orders", json!({"metadata": metadata, "spec": {}, "status": {"loadBalancer": {}}}))]);
+        let world =
+            world(&[main_row(), child(Kind::Service, "orders", json!({"metadata": metadata, "spec": {}, "status": {"loadBalancer": {}}}))]);
         let [live] = &world.children[..] else { panic!("{:?}", world.children) };
         assert_eq!((&live.owner, live.deleting), (&owner, deleting), "{metadata}");
         assert_eq!((live.uid.as_str(), live.resource_version.as_str()), ("u-orders", "7"));
@@ -128,20 +131,34 @@ fn children_say_whose_they_are() {
 
 #[test]
 fn workload_and_autoscaler_come_typed_with_status_if_they_are_ours() {
-    let deployment = |metadata: Value| child(Kind::Deployment, "orders", json!({
-        "metadata": metadata, "spec": {"replicas": 3, "selector": {}, "template": {}}, "status": {"replicas": 2}}));
-    let autoscaler = child(Kind::HorizontalPodAutoscaler, "orders", json!({
+    let deployment = |metadata: Value| {
+        child(
+            Kind::Deployment,
+            "orders",
+            json!({
+        "metadata": metadata, "spec": {"replicas": 3, "selector": {}, "template": {}}, "status": {"replicas": 2}}),
+        )
+    };
+    let autoscaler = child(
+        Kind::HorizontalPodAutoscaler,
+        "orders",
+        json!({
         "metadata": ours(), "spec": {"maxReplicas": 6, "scaleTargetRef": {"kind": "Deployment", "name": "orders"}},
         "status": {"desiredReplicas": 4, "currentMetrics": [{"type": "Resource"}], "conditions": [
-            {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "m", "lastTransitionTime": "2026-11-22T10:00:00Z"},
+            {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "m",
+             "lastTransitionTime": "2026-11-22T10:00:00Z"},
             {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": "m"},
-            {"type": "ScalingLimited", "status": "True", "reason": "TooFewReplicas", "message": "m"}]}}));
+            {"type": "ScalingLimited", "status": "True", "reason": "TooFewReplicas", "message": "m"}]}}),
+    );
     let found = world(&[main_row(), deployment(ours()), autoscaler]);
     assert_eq!(found.deployment.unwrap().status.unwrap().replicas, Some(2));
     let status = found.autoscaler.unwrap().status.unwrap();
     assert_eq!((status.desired_replicas, status.current_metrics), (4, None), "metrics tick for ever and are not kept");
     let conditions = status.conditions.unwrap();
-    let kept: Vec<_> = conditions.iter().map(|c| (c.type_.as_str(), c.reason.as_deref(), c.message.as_deref(), c.last_transition_time.is_some())).collect();
+    let kept: Vec<_> = conditions
+        .iter()
+        .map(|c| (c.type_.as_str(), c.reason.as_deref(), c.message.as_deref(), c.last_transition_time.is_some()))
+        .collect();
     assert_eq!(
         kept,
         [
@@ -159,8 +176,14 @@ fn workload_and_autoscaler_come_typed_with_status_if_they_are_ours() {
 
 #[test]
 fn revisions_come_oldest_first_and_only_complete_ones() {
-    let recorded = |name: &str, number: i64, metadata: Value| child(Kind::ControllerRevision, name, json!({
-        "metadata": metadata, "revision": number, "data": {"spec": {"containers": []}}}));
+    let recorded = |name: &str, number: i64, metadata: Value| {
+        child(
+            Kind::ControllerRevision,
+            name,
+            json!({
+        "metadata": metadata, "revision": number, "data": {"spec": {"containers": []}}}),
+        )
+    };
     let with_inputs = || {
         let mut metadata = ours();
         metadata["annotations"] = json!({"microservices.dev/inputs": "i-1"});
@@ -180,9 +203,9 @@ fn revisions_come_oldest_first_and_only_complete_ones() {
 }
 
 #[test]
-fn of_a_thousand_pods_a_few_tell_the_story() {
+fn of_many_pods_a_few_tell_the_story() {
     let mut rows = vec![main_row()];
-    for number in 0..1000 {
+    for number in 0..200 {
         rows.push(pod(&format!("orders-1-{number:04}"), "aaaaaaaa", &ready()));
         rows.push(pod(&format!("orders-2-{number:04}"), "bbbbbbbb", &waiting("ImagePullBackOff")));
     }
@@ -201,16 +224,20 @@ fn pods_tell_why_they_do_not_serve() {
     let crash = json!({
         "phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
         "initContainerStatuses": [
-            {"name": "done", "ready": true, "restartCount": 0, "image": "", "imageID": "", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
+            {"name": "done", "ready": true, "restartCount": 0, "image": "", "imageID": "",
+             "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
             {"name": "also-done", "ready": false, "restartCount": 1, "image": "", "imageID": "", "state": {"terminated": {"exitCode": 0}}}],
         "containerStatuses": [
             {"name": "orders", "ready": false, "restartCount": 4, "image": "", "imageID": "x",
-             "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}},
+             "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+             "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}},
             {"name": "proxy", "ready": true, "restartCount": 0, "image": "", "imageID": "y", "state": {"running": {}}}]
     });
-    let unscheduled = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]});
+    let unscheduled = json!({"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]});
     let ended = json!({"phase": "Running", "containerStatuses": [
-        {"name": "orders", "ready": false, "restartCount": 0, "image": "", "imageID": "", "state": {"terminated": {"exitCode": 0, "reason": "Completed", "message": "x".repeat(2000)}}}]});
+        {"name": "orders", "ready": false, "restartCount": 0, "image": "", "imageID": "",
+         "state": {"terminated": {"exitCode": 0, "reason": "Completed", "message": "x".repeat(2000)}}}]});
     let mut leaving = pod("leaving", "r", &waiting("ImagePullBackOff"));
     if let Fact::Pod { class, .. } = &mut leaving.fact {
         *class = Class::Leaving;

@@ -130,7 +130,8 @@ impl From<Metadata> for ObjectMeta {
 #[derive(Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Manager {
-    manager: Option<String>,
+    #[serde(rename = "manager")]
+    name: Option<String>,
     operation: Option<String>,
     subresource: Option<String>,
     fields_v1: Option<OwnedFields>,
@@ -152,7 +153,7 @@ struct OwnedSpec {
 
 impl Manager {
     fn claims_replicas(&self) -> bool {
-        self.manager.as_deref() == Some(labels::OPERATOR)
+        self.name.as_deref() == Some(labels::OPERATOR)
             && self.operation.as_deref() == Some("Apply")
             && self.subresource.as_deref().unwrap_or_default().is_empty()
             && self.fields_v1.as_ref().and_then(|fields| fields.spec.as_ref()).is_some_and(|spec| spec.replicas.is_some())

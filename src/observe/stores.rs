@@ -4,8 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::runtime::watcher::{self, watcher};
 use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -124,21 +124,22 @@ impl Stores {
     /// Makes every service due, e.g. after winning the lease.
     pub fn touch_all(&self) {
         let all: Vec<Key> = self.tables().services().cloned().collect();
-        all.iter().for_each(|key| self.queue.touch(key, Lane::Slow, Duration::ZERO));
+        for key in &all {
+            self.queue.touch(key, Lane::Slow, Duration::ZERO);
+        }
     }
 
     /// Reads a Microservice past the watch: for the first pass after winning the lease and after a conflict, when an old
     /// view could undo what another leader did.
     pub async fn refresh(&self, client: &Client, key: &Key) -> kube::Result<()> {
         let api: Api<Seen<Fields>> = Api::namespaced_with(client.clone(), &key.namespace, &Watched::Microservice.resource());
-        match api.get_opt(&key.name).await? {
-            Some(seen) => self.expectations.saw(key, seen),
-            None => {
-                let held = self.tables().rows(key).iter().find(|row| row.watched == Watched::Microservice).map(|row| row.version.clone());
-                if let Some(version) = held {
-                    self.expectations.removed(key, Watched::Microservice, &key.name, version);
-                }
-            }
+        if let Some(seen) = api.get_opt(&key.name).await? {
+            self.expectations.saw(key, seen);
+            return Ok(());
+        }
+        let held = self.tables().rows(key).iter().find(|row| row.watched == Watched::Microservice).map(|row| row.version.clone());
+        if let Some(version) = held {
+            self.expectations.removed(key, Watched::Microservice, &key.name, version);
         }
         Ok(())
     }
@@ -154,7 +155,7 @@ impl Stores {
         let row = Row::new(&family, watched, &key.name, version.clone(), fact);
         let change = {
             let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-            let change = tables.put(family.clone(), &key, epoch, row);
+            let change = tables.put(&family, &key, epoch, row);
             // Under the same lock: a pass must not read the table from before and the expectations from after.
             self.expectations.arrived(&family, watched, &key.name, &version);
             change
@@ -230,7 +231,12 @@ impl Sight for Fields {
 
 impl Sight for PodFields {
     fn sight(_: Watched, seen: Seen<Self>) -> Sighting {
-        Sighting { key: Key::of(&seen.metadata), family: trim::family(&seen.metadata), version: Version::of(&seen.metadata), fact: trim::pod(&seen) }
+        Sighting {
+            key: Key::of(&seen.metadata),
+            family: trim::family(&seen.metadata),
+            version: Version::of(&seen.metadata),
+            fact: trim::pod(&seen),
+        }
     }
 }
 

@@ -17,7 +17,11 @@ impl Room {
     fn new() -> Self {
         let stores = Stores::of(Vec::new());
         let lists = [stores.begin(), stores.begin(), stores.begin()];
-        Self { stores, watches: [Watch::new(Watched::Microservice, None), Watch::new(SERVICE, None), Watch::new(Watched::Pod, None)], lists }
+        Self {
+            stores,
+            watches: [Watch::new(Watched::Microservice, None), Watch::new(SERVICE, None), Watch::new(Watched::Pod, None)],
+            lists,
+        }
     }
 
     fn tell(&mut self, place: usize, event: watcher::Event<Seen<Fields>>) {
@@ -43,18 +47,22 @@ fn seen<B: Body>(object: &Value) -> Seen<B> {
 }
 
 fn service(name: &str, version: &str) -> Seen<Fields> {
-    seen(&json!({"metadata": {"name": name, "namespace": "shop", "uid": format!("u-{name}"), "resourceVersion": version}, "spec": {"image": "a"}}))
+    seen(&json!({"metadata": {"name": name, "namespace": "shop", "uid": format!("u-{name}"), "resourceVersion": version},
+                "spec": {"image": "a"}}))
 }
 
 fn child(name: &str, owner: &str, version: &str, port: i32) -> Seen<Fields> {
-    let owner = json!({"apiVersion": "microservices.dev/v1alpha1", "kind": "Microservice", "name": owner, "uid": format!("u-{owner}"), "controller": true});
+    let uid = format!("u-{owner}");
+    let owner = json!({"apiVersion": "microservices.dev/v1alpha1", "kind": "Microservice", "name": owner, "uid": uid, "controller": true});
     seen(&json!({"metadata": {"name": name, "namespace": "shop", "resourceVersion": version, "ownerReferences": [owner]},
                  "spec": {"port": port}, "status": {"loadBalancer": {"ticks": version}}}))
 }
 
 fn pod(name: &str, phase: &str) -> Seen<PodFields> {
-    seen(&json!({"metadata": {"name": name, "namespace": "shop", "resourceVersion": "1", "labels": {"app.kubernetes.io/instance": "orders"}},
-                 "status": {"phase": phase, "podIP": "203.0.113.1"}}))
+    seen(
+        &json!({"metadata": {"name": name, "namespace": "shop", "resourceVersion": "1", "labels": {"app.kubernetes.io/instance": "orders"}},
+                 "status": {"phase": phase, "podIP": "203.0.113.1"}}),
+    )
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,13 +85,13 @@ impl Tables {
     }
 
     /// An object was seen.
-    pub fn put(&mut self, family: Key, key: &Key, epoch: u32, mut row: Row) -> Change {
+    pub fn put(&mut self, family: &Key, key: &Key, epoch: u32, mut row: Row) -> Change {
         row.epoch = epoch;
         let watched = row.watched;
         let home = self.home(watched, key);
-        let moved = home != family && self.take(&home, watched, key).is_some();
-        self.settle(watched, key, &family);
-        let change = self.insert(&family, key, row);
+        let moved = home != *family && self.take(&home, watched, key).is_some();
+        self.settle(watched, key, family);
+        let change = self.insert(family, key, row);
         if moved { Change::Moved { from: home } } else { change }
     }
 
@@ -186,14 +186,14 @@ mod tests {
     }
 
     fn row(family: &Key, watched: Watched, name: &str, version: u64, content: u64) -> Row {
-        let fact = Fact::Object { body: Packed::of(&json!(content)), claims_replicas: false };
+        let fact = Fact::Object { body: Packed::of(Watched::Pod, &json!(content)), claims_replicas: false };
         Row::new(family, watched, name, Version::Number(version), fact)
     }
 
     fn put(tables: &mut Tables, epoch: u32, watched: Watched, name: &str, family: &str, content: u64) -> Change {
         let family = key(family);
         let row = row(&family, watched, name, 1, content);
-        tables.put(family, &key(name), epoch, row)
+        tables.put(&family, &key(name), epoch, row)
     }
 
     fn names(tables: &Tables, family: &str) -> Vec<String> {
@@ -231,7 +231,7 @@ mod tests {
         let family = key("orders");
         for (version, content, change) in [(1, 1, Change::Content), (2, 1, Change::Nothing), (3, 2, Change::Content)] {
             let row = row(&family, DEPLOYMENT, "orders", version, content);
-            assert_eq!(tables.put(family.clone(), &family, 0, row), change);
+            assert_eq!(tables.put(&family, &family, 0, row), change);
             assert_eq!(tables.rows(&family)[0].version, Version::Number(version));
         }
         assert_eq!(tables.size(DEPLOYMENT), 1);
@@ -261,7 +261,7 @@ mod tests {
         put(&mut tables, first, Watched::Pod, "a-1-1", "a", 1);
         let elsewhere = Key::new("bank", "a");
         let row = row(&elsewhere, DEPLOYMENT, "a", 1, 1);
-        tables.put(elsewhere.clone(), &elsewhere, first, row);
+        tables.put(&elsewhere, &elsewhere, first, row);
 
         let second = tables.begin();
         put(&mut tables, second, DEPLOYMENT, "b", "b", 1);
@@ -317,7 +317,8 @@ mod tests {
                 let mut seen: Vec<_> = tables.families.iter().flat_map(|(family, rows)| {
                     rows.iter().map(move |row| (row.watched, row.name(family).to_owned(), family.name.to_string()))
                 }).collect();
-                let mut wanted: Vec<_> = model.iter().map(|((kind, name), family)| (*kind, (*name).to_owned(), (*family).to_owned())).collect();
+                let owned = |((kind, name), family): (&(Watched, &str), &&str)| (*kind, (*name).to_owned(), (*family).to_owned());
+                let mut wanted: Vec<_> = model.iter().map(owned).collect();
                 seen.sort();
                 wanted.sort();
                 prop_assert_eq!(seen, wanted);

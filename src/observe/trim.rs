@@ -69,7 +69,7 @@ pub fn object(watched: Watched, seen: Seen<Fields>) -> Fact {
     body.insert("apiVersion".to_owned(), Value::String(resource.api_version));
     body.insert("kind".to_owned(), Value::String(resource.kind));
     body.insert("metadata".to_owned(), serde_json::to_value(metadata).unwrap_or_default());
-    Fact::Object { body: Packed::of(&Value::Object(body)), claims_replicas }
+    Fact::Object { body: Packed::of(watched, &Value::Object(body)), claims_replicas }
 }
 
 /// Takes out of an autoscaler's status what changes with every look at the load: the metrics, the times, and the words
@@ -94,7 +94,7 @@ fn quieten(status: &mut Map<String, Value>) {
 pub fn pod(seen: &Seen<PodFields>) -> Fact {
     let pod = summary(&seen.metadata, &seen.body.0);
     let class = class(&pod, seen.metadata.deletion_timestamp.is_some());
-    Fact::Pod { body: Packed::of(&pod), class, revision: pod.revision.as_deref().map(Into::into) }
+    Fact::Pod { body: Packed::of(Watched::Pod, &pod), class, revision: pod.revision.as_deref().map(Into::into) }
 }
 
 /// The service that a child belongs to: the Microservice that controls it; else the one that left it behind; else the

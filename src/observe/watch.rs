@@ -90,15 +90,20 @@ impl Watch {
 
 /// What is wrong, and what to do.
 fn explain(watched: Watched, error: &watcher::Error) -> String {
-    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause) | watcher::Error::WatchFailed(cause)) = error else {
+    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause) | watcher::Error::WatchFailed(cause)) = error
+    else {
         return error.to_string();
     };
     let name = watched.resource_name();
     match cause {
         kube::Error::Api(status) if status.code == 404 && watched == Watched::Microservice => {
-            "not served: the custom resource definition is missing; apply the file under crds/, or `microservice-operator crd | kubectl apply --server-side -f -`".to_owned()
+            "not served: the custom resource definition is missing; apply the file under crds/, or run \
+             `microservice-operator crd | kubectl apply --server-side -f -`"
+                .to_owned()
         }
-        kube::Error::Api(status) if status.code == 404 => format!("not served: this cluster has no {name} in {}", watched.resource().api_version),
+        kube::Error::Api(status) if status.code == 404 => {
+            format!("not served: this cluster has no {name} in {}", watched.resource().api_version)
+        }
         kube::Error::Api(status) if status.is_forbidden() => {
             format!("forbidden: grant the operator's role the verbs list and watch on {name} ({})", status.message)
         }

@@ -61,7 +61,7 @@ pub enum Ownership {
 pub struct Revision {
     /// The revision's hash.
     pub hash: String,
-    /// Name of the ControllerRevision.
+    /// Name of the `ControllerRevision`.
     pub name: String,
     /// Ordinal: the greatest is the newest.
     pub number: i64,

@@ -81,6 +81,7 @@ pub fn suspended(parsed: &Parsed, world: &World, now: Timestamp) -> Decision {
         replicas: Some(workload.total),
         ready_replicas: Some(workload.ready),
         ready_text: Some(workload.text()),
+        problems: parsed.warnings.clone(),
         ..before
     };
     let events = if was { Vec::new() } else { vec![Event::normal("Suspended", "Suspend", "children are left as they are until `spec.suspend` is false")] };
@@ -121,8 +122,8 @@ fn url(service: &Service) -> Option<String> {
 /// The image that serves: with its digest once a ready pod of the revision tells it.
 fn image(service: &Service, world: &World, step: &Step) -> String {
     let serving = step.progress.stable.as_deref().unwrap_or(&step.target.hash);
-    let seen = world.pods.iter().filter(|pod| pod.ready && pod.revision.as_deref() == Some(serving));
-    seen.filter_map(|pod| pod.images.get(&service.name)).next().cloned().unwrap_or_else(|| {
+    let mut seen = world.pods.iter().filter(|pod| pod.ready && pod.revision.as_deref() == Some(serving));
+    seen.find_map(|pod| pod.images.get(&service.name)).cloned().unwrap_or_else(|| {
         let recorded = world.revisions.iter().find(|r| r.hash == serving);
         let main = recorded.and_then(|r| r.template.pointer("/spec/containers/0/image")).and_then(|v| v.as_str());
         main.unwrap_or(&service.spec.image).to_owned()

@@ -22,10 +22,9 @@ impl Change {
     /// Compares as the server stores it: an absent list and an empty one are the same.
     pub fn between(before: Option<&MicroserviceStatus>, after: &MicroserviceStatus) -> Self {
         match before {
-            None => Self::Transition,
             Some(before) if json(before) == json(after) => Self::None,
             Some(before) if json(&machine(before)) == json(&machine(after)) => Self::Display,
-            Some(_) => Self::Transition,
+            _ => Self::Transition,
         }
     }
 }

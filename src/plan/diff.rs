@@ -47,8 +47,7 @@ const ATOMIC_MAPS: [&str; 10] = [
 ];
 
 /// What the server fills in inside atomic lists and maps.
-const DEFAULTS: [(&str, &str); 4] =
-    [("protocol", "TCP"), ("apiVersion", "v1"), ("divisor", "0"), ("expirationSeconds", "3600")];
+const DEFAULTS: [(&str, &str); 4] = [("protocol", "TCP"), ("apiVersion", "v1"), ("divisor", "0"), ("expirationSeconds", "3600")];
 
 /// Objects whose keys users choose: no name in them means anything to us.
 const FREE_FORM: [&str; 6] = ["labels", "annotations", "matchLabels", "data", "binaryData", "nodeSelector"];

@@ -38,11 +38,7 @@ fn keyed_lists_merge_in_any_order() {
     let path = |containers: Value| json!({"spec": {"template": {"spec": {"containers": containers}}}});
     let live = path(json!([{"name": "mesh", "image": "m"}, {"name": "orders", "image": "o:1", "imagePullPolicy": "Always"}]));
     holds(&path(json!([{"name": "orders", "image": "o:1"}])), &live);
-    differs(
-        "spec.template.spec.containers[name=orders].image",
-        &path(json!([{"name": "orders", "image": "o:2"}])),
-        &live,
-    );
+    differs("spec.template.spec.containers[name=orders].image", &path(json!([{"name": "orders", "image": "o:2"}])), &live);
     differs("spec.template.spec.containers[name=log]", &path(json!([{"name": "log"}])), &live);
 }
 
@@ -84,11 +80,7 @@ fn ports_are_keyed_in_containers_and_services_and_atomic_in_network_policies() {
     let service = |ports: Value| json!({"spec": {"ports": ports}});
     let live = service(json!([{"port": 80, "protocol": "TCP", "targetPort": "http", "nodePort": 31000}, {"port": 81, "protocol": "TCP"}]));
     holds(&service(json!([{"port": 80, "protocol": "TCP", "targetPort": "http"}])), &live);
-    differs(
-        "spec.ports[port=80,protocol=TCP].targetPort",
-        &service(json!([{"port": 80, "protocol": "TCP", "targetPort": "web"}])),
-        &live,
-    );
+    differs("spec.ports[port=80,protocol=TCP].targetPort", &service(json!([{"port": 80, "protocol": "TCP", "targetPort": "web"}])), &live);
 
     let policy = |ports: Value| json!({"spec": {"ingress": [{"ports": ports}]}});
     holds(&policy(json!([{"port": 80}])), &policy(json!([{"port": 80, "protocol": "TCP"}])));
@@ -151,7 +143,10 @@ fn selectors_are_whole() {
 #[test]
 fn references_of_variables_are_whole_but_for_defaults() {
     let env = |from: Value| json!({"env": [{"name": "A", "valueFrom": from}]});
-    holds(&env(json!({"fieldRef": {"fieldPath": "status.podIP"}})), &env(json!({"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}})));
+    holds(
+        &env(json!({"fieldRef": {"fieldPath": "status.podIP"}})),
+        &env(json!({"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}})),
+    );
     holds(
         &env(json!({"resourceFieldRef": {"resource": "limits.memory"}})),
         &env(json!({"resourceFieldRef": {"resource": "limits.memory", "divisor": "0"}})),

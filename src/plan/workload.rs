@@ -38,7 +38,7 @@ impl Workload {
         let status = deployment.status.clone().unwrap_or_default();
         let observed = status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
         let reference = ChildRef { kind: Kind::Deployment, name: service.name.clone() };
-        let condition = |kind| find(&status.conditions, kind);
+        let condition = |kind| find(status.conditions.as_deref().unwrap_or_default(), kind);
         Self {
             revision: deployment.metadata.annotations.as_ref().and_then(|a| a.get(labels::REVISION)).cloned(),
             current: observed && !applied.written.contains(&reference),
@@ -95,6 +95,6 @@ fn wanted(deployment: &Deployment) -> i32 {
     deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1)
 }
 
-fn find<'a>(conditions: &'a Option<Vec<DeploymentCondition>>, kind: &str) -> Option<&'a DeploymentCondition> {
-    conditions.as_ref()?.iter().find(|c| c.type_ == kind)
+fn find<'a>(conditions: &'a [DeploymentCondition], kind: &str) -> Option<&'a DeploymentCondition> {
+    conditions.iter().find(|c| c.type_ == kind)
 }

@@ -69,7 +69,11 @@ async fn a_microservice_that_cannot_be_read_hurts_no_other() {
     story.until_ready("orders").await;
     story.patch("Microservice", "orders", json!({"spec": {"replicas": 2}})).await;
     story.until(SOON, "followed", "Microservice", "orders", |o| is_ready(o) && number(o, "/status/readyReplicas") == 2).await;
-    assert!(story.operator().log_tail().contains("broken"), "the log names the one that cannot be read: {}", story.operator().log_tail());
+    let deadline = Instant::now() + SOON;
+    while !story.operator().log_tail().contains("broken") {
+        assert!(Instant::now() < deadline, "the log does not name the one that cannot be read: {}", story.operator().log_tail());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     // Its owner can repair it.
     story.patch("Microservice", "broken", json!({"spec": {"image": "example.com/orders:1", "port": 8080, "replicas": 1}})).await;
     story.until_ready("broken").await;

@@ -215,7 +215,8 @@ async fn sigterm_ends_the_operator_in_order_and_soon() {
     }
     let (took, status) = story.operator_number(index).stop();
     assert!(status.success(), "{status}; {}", story.operator().log_tail());
-    assert!(took < Duration::from_secs(10), "took {took:?}");
+    // Ten seconds for passes under way, and the lease is given back; a kubelet would kill it after thirty.
+    assert!(took < Duration::from_secs(15), "took {took:?}");
     let from = Instant::now();
     story.operator_number(index).begin();
     for number in 0..20 {

@@ -58,7 +58,7 @@ async fn the_autoscaler_grows_the_service_and_no_change_of_the_template_undoes_i
 
     story.patch("Microservice", "orders", json!({"spec": {"image": "example.com/orders:2"}})).await;
     story
-        .until(SOON, "the new image", "Microservice", "orders", |o| is_ready(o) && text(o, "/status/image") == "example.com/orders:2")
+        .until(METRICS, "the new image", "Microservice", "orders", |o| is_ready(o) && text(o, "/status/image") == "example.com/orders:2")
         .await;
     story.patch("Microservice", "orders", json!({"spec": {"env": [{"name": "A", "value": "b"}]}})).await;
     story.until(SOON, "the new variable", "Deployment", "orders", |o| text(o, "/spec/template/spec/containers/0/env/0/name") == "A").await;

@@ -105,8 +105,8 @@ async fn a_namespace_that_ends_sees_no_loop_of_creations() {
     let written: Vec<_> = place.map(|place| story.requests_since(&place)).unwrap_or_default().into_iter().filter(Request::writes).collect();
     story.patch("Microservice", "orders", free).await;
     story.until(AFTER_BACK_OFF, "the namespace is gone", "Namespace", &story.namespace, Value::is_null).await;
-    // A pass may have been under way, and its word about the end is one write.
-    assert!(written.len() <= 10, "{}", tally(&written));
+    // Each child that goes wakes the operator once, and a pass tries up to seven creations; a loop would make hundreds.
+    assert!(written.len() <= 60, "{}", tally(&written));
 }
 
 #[tokio::test]

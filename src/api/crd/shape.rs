@@ -137,7 +137,7 @@ fn ends_with(path: &[&str], pattern: &str) -> bool {
     for part in pattern.split('.').filter(|part| !part.is_empty()) {
         let name = part.trim_end_matches(['[', ']', '{', '}']);
         wanted.push(name);
-        for mark in part[name.len()..].as_bytes().chunks(2) {
+        for mark in part.as_bytes().iter().skip(name.len()).copied().collect::<Vec<u8>>().chunks(2) {
             wanted.push(if mark == b"[]" { "[]" } else { "{}" });
         }
     }

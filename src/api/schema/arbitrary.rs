@@ -2,11 +2,12 @@
 //!
 //! Made from a seed rather than composed of strategies: a strategy for the whole schema takes seconds to make one object.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::string::string_regex;
+use proptest::string::{RegexGeneratorStrategy, string_regex};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ static SPEC: LazyLock<Value> = LazyLock::new(|| crd::schema(&crd::microservice()
 pub fn microservice(fill: u32) -> impl Strategy<Value = Value> {
     any::<[u8; 32]>().prop_map(move |seed| {
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-        let mut maker = Maker { runner: TestRunner::new_with_rng(Config::default(), rng), fill };
+        let mut maker = Maker { runner: TestRunner::new_with_rng(Config::default(), rng), fill, patterns: HashMap::new() };
         json!({
             "apiVersion": super::API_VERSION,
             "kind": super::KIND,
@@ -32,6 +33,7 @@ pub fn microservice(fill: u32) -> impl Strategy<Value = Value> {
 struct Maker {
     runner: TestRunner,
     fill: u32,
+    patterns: HashMap<String, RegexGeneratorStrategy<String>>,
 }
 
 impl Maker {
@@ -56,7 +58,7 @@ impl Maker {
             Some("string") => self.text(schema),
             Some("array") => {
                 let least = schema["minItems"].as_u64().unwrap_or(0);
-                let count = self.draw(least..least + 3);
+                let count = self.draw(least..least + 2);
                 (0..count).map(|_| self.value(&schema["items"])).collect()
             }
             _ => self.object(schema),
@@ -89,9 +91,10 @@ impl Maker {
             let words = ["/etc/a", "/srv/b", "/tmp", "ghcr.io/acme/orders:1", "a", "b", "10.0.0.0/8", "http", "x/y", "é \u{1f980}"];
             return words[self.draw(0..words.len())].into();
         };
-        let strategy = string_regex(pattern.trim_start_matches('^').trim_end_matches('$')).unwrap();
+        let anchorless = pattern.trim_start_matches('^').trim_end_matches('$');
+        let made = self.patterns.entry(pattern.to_owned()).or_insert_with(|| string_regex(anchorless).unwrap());
         loop {
-            let text = self.draw(&strategy);
+            let text = made.new_tree(&mut self.runner).unwrap().current();
             if text.len() <= most {
                 return text.into();
             }

@@ -56,23 +56,12 @@ pub fn folder() -> PathBuf {
     folder
 }
 
-/// The cluster, started when the first story asks for it. `None`, said loudly, where this run leaves its stories out.
+/// The cluster, started when the first story asks for it. `None`, said loudly, where it cannot be had.
 pub fn cluster(place: Where) -> Option<&'static Cluster> {
     static SHARED: LazyLock<Result<Cluster, String>> = LazyLock::new(|| simulated(Where::Shared, ""));
     static APART: LazyLock<Result<Cluster, String>> = LazyLock::new(|| simulated(Where::Apart, "-apart"));
     static BARE: LazyLock<Result<Cluster, String>> = LazyLock::new(|| simulated(Where::Bare, "-bare"));
     static REAL: LazyLock<Result<Cluster, String>> = LazyLock::new(real);
-    let wanted = std::env::var("E2E_CLUSTER").unwrap_or_else(|_| "sim".to_owned());
-    let selected = match wanted.as_str() {
-        "all" => true,
-        "sim" => place != Where::Real,
-        "real" => place == Where::Real,
-        other => panic!("E2E_CLUSTER={other}: it is `sim`, `real` or `all`"),
-    };
-    if !selected {
-        skip(&format!("E2E_CLUSTER={wanted} leaves the stories of the other cluster out"));
-        return None;
-    }
     let cluster = match place {
         Where::Shared => SHARED.as_ref(),
         Where::Apart => APART.as_ref(),
@@ -87,6 +76,21 @@ pub fn cluster(place: Where) -> Option<&'static Cluster> {
         }
         Err(reason) => panic!("no cluster: {reason}"),
     }
+}
+
+/// Whether this run tells stories of that cluster; if not, it is said loudly.
+pub fn selected(place: Where) -> bool {
+    let wanted = std::env::var("E2E_CLUSTER").unwrap_or_else(|_| "sim".to_owned());
+    let selected = match wanted.as_str() {
+        "all" => true,
+        "sim" => place != Where::Real,
+        "real" => place == Where::Real,
+        other => panic!("E2E_CLUSTER={other}: it is `sim`, `real` or `all`"),
+    };
+    if !selected {
+        skip(&format!("E2E_CLUSTER={wanted} leaves the stories of the other cluster out"));
+    }
+    selected
 }
 
 /// Says that a story was left out, past the test framework, which shows nothing of tests that pass.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::audit::{self, Request};
-use super::cluster::{Cluster, MADE_BY_US, RUN, Where, cluster};
+use super::cluster::{Cluster, MADE_BY_US, RUN, Where, cluster, selected};
 use super::operator::{Operator, Setup};
 use super::process::say;
 
@@ -21,6 +21,14 @@ enum Turn {
     Beside(RwLockReadGuard<'static, ()>),
     Alone(RwLockWriteGuard<'static, ()>),
     /// The turn is another story's, of which this one is a part.
+    Shared,
+}
+
+/// What a story asks for, before it waits for it.
+enum Wish {
+    Beside,
+    Alone,
+    /// It is a part of a story that has its turn.
     Shared,
 }
 
@@ -41,32 +49,32 @@ pub struct Story {
 impl Story {
     /// A story on the shared cluster. `None` where this run leaves it out, which has been said.
     pub async fn begin(title: &'static str) -> Option<Self> {
-        Self::new(Where::Shared, title, Turn::Beside(MACHINE.read().await), json!({})).await
+        Self::new(Where::Shared, title, Wish::Beside, json!({})).await
     }
 
     /// A story on the shared cluster that measures.
     pub async fn alone(title: &'static str) -> Option<Self> {
-        Self::new(Where::Shared, title, Turn::Alone(MACHINE.write().await), json!({})).await
+        Self::new(Where::Shared, title, Wish::Alone, json!({})).await
     }
 
     /// A story on the shared cluster in a namespace with labels.
     pub async fn labelled(title: &'static str, labels: Value) -> Option<Self> {
-        Self::new(Where::Shared, title, Turn::Beside(MACHINE.read().await), labels).await
+        Self::new(Where::Shared, title, Wish::Beside, labels).await
     }
 
     /// A story with operators of its own, none of which runs yet.
     pub async fn apart(title: &'static str) -> Option<Self> {
-        Self::new(Where::Apart, title, Turn::Beside(MACHINE.read().await), json!({})).await
+        Self::new(Where::Apart, title, Wish::Beside, json!({})).await
     }
 
     /// A story with a cluster of its own, while no other story runs.
     pub async fn bare(title: &'static str) -> Option<Self> {
-        Self::new(Where::Bare, title, Turn::Alone(MACHINE.write().await), json!({})).await
+        Self::new(Where::Bare, title, Wish::Alone, json!({})).await
     }
 
     /// A story with real pods, and an operator of its own.
     pub async fn real(title: &'static str) -> Option<Self> {
-        let mut story = Self::new(Where::Real, title, Turn::Beside(MACHINE.read().await), json!({})).await?;
+        let mut story = Self::new(Where::Real, title, Wish::Beside, json!({})).await?;
         let index = story.start_operator("", Setup::default());
         story.operator_number(index).wait_ready(SOON);
         Some(story)
@@ -74,16 +82,24 @@ impl Story {
 
     /// A story with real pods and no operator, while no other story runs.
     pub async fn real_alone(title: &'static str) -> Option<Self> {
-        Self::new(Where::Real, title, Turn::Alone(MACHINE.write().await), json!({})).await
+        Self::new(Where::Real, title, Wish::Alone, json!({})).await
     }
 
     /// Another namespace of the same story, in which its operator does not work.
     pub async fn abroad(&self, title: &'static str) -> Self {
         // Not a turn of its own: waiting for one while holding another is how two stories wait for each other.
-        Self::new(self.cluster.place, title, Turn::Shared, json!({})).await.expect("the story's cluster runs")
+        Self::new(self.cluster.place, title, Wish::Shared, json!({})).await.expect("the story's cluster runs")
     }
 
-    async fn new(place: Where, title: &'static str, turn: Turn, mut labels: Value) -> Option<Self> {
+    async fn new(place: Where, title: &'static str, wish: Wish, mut labels: Value) -> Option<Self> {
+        if !selected(place) {
+            return None;
+        }
+        let turn = match wish {
+            Wish::Beside => Turn::Beside(MACHINE.read().await),
+            Wish::Alone => Turn::Alone(MACHINE.write().await),
+            Wish::Shared => Turn::Shared,
+        };
         let cluster = cluster(place)?;
         labels[MADE_BY_US] = json!(*RUN);
         let namespace = format!("{title}-{}", *RUN);

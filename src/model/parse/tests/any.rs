@@ -14,11 +14,11 @@ fn admitted(value: &Value) -> bool {
 
 proptest! {
     // Objects are large, and most of the work is making them.
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// One object that the watch cannot read would stop the operator for all.
     #[test]
-    fn what_the_schema_admits_can_be_read_and_parsed(value in arbitrary::microservice(40)) {
+    fn what_the_schema_admits_can_be_read_and_parsed(value in arbitrary::microservice(25)) {
         let object: Result<Microservice, _> = serde_json::from_value(value);
         let parsed = parse::parse(&object.map_err(|error| TestCaseError::fail(error.to_string()))?);
         if let Err(problems) = parsed {
