@@ -16,9 +16,8 @@ pub fn microservice() -> Result<Value, serde_json::Error> {
     let mut crd = serde_json::to_value(Microservice::crd())?;
     crd["metadata"]["labels"] = json!({ (labels::PART_OF): labels::OPERATOR });
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    schema["description"] = json!(
-        "A service: one manifest that becomes a Deployment, Service, autoscaler, disruption budget, network policy and identity."
-    );
+    schema["description"] =
+        json!("A service: one manifest that becomes a Deployment, Service, autoscaler, disruption budget, network policy and identity.");
     // Of metadata the server lets a CRD restrict these two only. Both must be there for rules to see the bound of either.
     schema["properties"]["metadata"] = json!({
         "type": "object",
@@ -72,7 +71,8 @@ mod tests {
         let mut unbounded = Vec::new();
         visit(schema(&crd), "", &mut |path, node| {
             let kind = node["type"].as_str().unwrap_or_default();
-            let free = node.get("x-kubernetes-preserve-unknown-fields").is_some() || node.get("enum").is_some() || node.get("format").is_some();
+            let free =
+                node.get("x-kubernetes-preserve-unknown-fields").is_some() || node.get("enum").is_some() || node.get("format").is_some();
             let bound = match kind {
                 "string" => node.get("maxLength").is_some() || free,
                 "array" => node.get("maxItems").is_some(),

@@ -15,6 +15,7 @@ use super::crd;
 use super::problem::Reason;
 use super::v1alpha1::{Microservice, Problem, Severity};
 
+const GROUP: &str = "microservices.dev";
 const API_VERSION: &str = "microservices.dev/v1alpha1";
 const KIND: &str = "Microservice";
 
@@ -32,9 +33,29 @@ static CHECKER: LazyLock<Result<Checker, String>> = LazyLock::new(|| {
     Ok(Checker { rules: compile_schema(&schema), structure, schema })
 });
 
-/// Whether an object is a Microservice of this version.
-pub fn is_ours(value: &Value) -> bool {
-    value["kind"] == KIND && value["apiVersion"] == API_VERSION
+/// Whom an object is addressed to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A Microservice of this version.
+    Ours,
+    /// Meant for us, as it seems, and not a Microservice of this version.
+    Wrong(Problem),
+    /// Another kind.
+    Other,
+}
+
+/// Tells a slip in `apiVersion` or `kind`, which would go unnoticed, from an object of somebody else's.
+pub fn address(value: &Value) -> Address {
+    let (version, kind) = (value["apiVersion"].as_str().unwrap_or_default(), value["kind"].as_str().unwrap_or_default());
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    let wrong = |field, is| Address::Wrong(Problem::error(field, Reason::NotSupported, format!("must be `{is}`")));
+    match (version == API_VERSION, kind == KIND) {
+        (true, true) => Address::Ours,
+        (true, false) => wrong("kind", KIND),
+        (false, true) if words::similar(group, GROUP) => wrong("apiVersion", API_VERSION),
+        (false, _) if group == GROUP => wrong("apiVersion", API_VERSION),
+        _ => Address::Other,
+    }
 }
 
 /// An object that the server admits, and what its author should know.
@@ -87,7 +108,7 @@ fn check_mut(value: &mut Value) -> Vec<Problem> {
 const NULL: &str = "null means absent, but server-side apply (Helm 4, Flux, Argo CD) refuses it: remove the line";
 
 fn rules(value: &Value, checker: &Checker) -> Vec<Problem> {
-    let context = RootContext { api_version: API_VERSION.to_owned(), api_group: "microservices.dev".to_owned(), kind: KIND.to_owned() };
+    let context = RootContext { api_version: API_VERSION.to_owned(), api_group: GROUP.to_owned(), kind: KIND.to_owned() };
     let failed = Rules::new().validate_compiled_with_context(&checker.rules, value, None, Some(&context));
     let errors = failed.err().map(kube::core::cel::ValidationErrors::into_vec).unwrap_or_default();
     errors

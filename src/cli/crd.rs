@@ -6,23 +6,25 @@ use crate::api::crd;
 
 use super::output;
 
-/// Arguments: none.
+const HEADER: &str = "# Generated from the types in src/api by `microservice-operator crd`. Do not edit.\n---\n";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  microservice-operator crd | kubectl apply --server-side -f -")]
 pub struct Args {}
 
 /// Prints the CRD as YAML.
 pub fn run(_: &Args) -> ExitCode {
-    let text = crd::microservice()
-        .map_err(|error| error.to_string())
-        .and_then(|crd| output::compact_yaml(&crd).map_err(|error| error.to_string()));
-    match text {
-        Ok(text) => {
-            println!("# Generated from the types in src/api by `microservice-operator crd`. Do not edit.\n---\n{}", text.trim_end());
-            ExitCode::SUCCESS
-        }
+    match text().and_then(|text| output::print(&text).map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: the CRD cannot be printed, which is a defect: {error}");
+            eprintln!("error: the CRD cannot be printed: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn text() -> Result<String, String> {
+    let crd = crd::microservice().map_err(|error| error.to_string())?;
+    let yaml = output::compact_yaml(&crd).map_err(|error| error.to_string())?;
+    Ok(format!("{HEADER}{yaml}"))
 }

@@ -1,18 +1,24 @@
 //! Manifests from files, folders and standard input.
 
+use std::cell::OnceCell;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use super::lines::Shape;
 
 /// Endings of files that are read from a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+const STDIN: &str = "-";
 
 /// Where manifests come from.
 #[derive(Debug, clap::Args)]
 pub struct Input {
-    /// File, folder (searched recursively for .yaml, .yml and .json) or `-` for standard input; may be repeated
+    /// File, folder (searched for .yaml, .yml and .json, subfolders included) or `-` for standard input; may be repeated
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Namespace of manifests that name none
@@ -20,77 +26,138 @@ pub struct Input {
     namespace: String,
 }
 
-/// A document of a manifest.
+/// What was read, and what could not be.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    pub documents: Vec<Document>,
+    pub unreadable: Vec<String>,
+}
+
+/// An object in a manifest.
 #[derive(Debug)]
 pub struct Document {
-    /// Where it came from, for messages.
-    pub source: String,
     pub value: Value,
+    file: Rc<File>,
+    /// Which document of the file it is, and which item of it, if that is a list.
+    place: (usize, Option<usize>),
+}
+
+#[derive(Debug)]
+struct File {
+    name: String,
+    text: String,
+    /// Looked up only when there is something to point at.
+    shapes: OnceCell<Vec<Shape>>,
 }
 
 impl Document {
     pub fn kind(&self) -> &str {
-        self.value["kind"].as_str().unwrap_or("object without a kind")
+        self.value["kind"].as_str().unwrap_or("Object")
     }
 
     pub fn name(&self) -> &str {
-        let metadata = &self.value["metadata"];
-        metadata["name"].as_str().or_else(|| metadata["generateName"].as_str()).unwrap_or("?")
+        self.value["metadata"]["name"].as_str().unwrap_or("(without a name)")
+    }
+
+    pub fn namespace(&self) -> &str {
+        self.value["metadata"]["namespace"].as_str().unwrap_or_default()
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file.name
+    }
+
+    /// The line of a field, or of the nearest part of its path.
+    pub fn line(&self, field: &str) -> Option<u64> {
+        let shapes = self.file.shapes.get_or_init(|| documents(&self.file.text).unwrap_or_default());
+        let (index, item) = self.place;
+        let field = item.map_or_else(|| field.to_owned(), |item| format!("items[{item}].{field}"));
+        // A problem of the object as a whole is shown where the object says what it is.
+        let shape = shapes.get(index)?;
+        shape.line(&field).or_else(|| shape.line("kind"))
     }
 }
 
 impl Input {
-    /// All documents in order, lists of kind `List` taken apart; or what could not be read.
-    pub fn read(&self) -> Result<Vec<Document>, String> {
-        let mut documents = Vec::new();
+    /// All objects in order, lists taken apart.
+    pub fn read(&self) -> Manifests {
+        let mut all = Manifests::default();
         for path in &self.paths {
-            if path.as_os_str() == "-" {
+            if path.as_os_str() == STDIN {
                 let mut text = String::new();
-                io::stdin().read_to_string(&mut text).map_err(|error| format!("standard input: {error}"))?;
-                self.take("standard input", &text, &mut documents)?;
+                match io::stdin().read_to_string(&mut text) {
+                    Ok(_) => self.take("standard input", text, &mut all),
+                    Err(error) => all.unreadable.push(format!("standard input: {error}")),
+                }
                 continue;
             }
-            for file in files(path)? {
-                let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-                self.take(&file.display().to_string(), &text, &mut documents)?;
+            match files(path) {
+                Ok(found) if found.is_empty() => {
+                    all.unreadable.push(format!("{}: the folder holds no .yaml, .yml or .json file", path.display()));
+                }
+                Ok(found) => found.iter().for_each(|file| self.open(file, &mut all)),
+                Err(error) => all.unreadable.push(error),
             }
         }
-        Ok(documents)
+        all
     }
 
-    fn take(&self, source: &str, text: &str, documents: &mut Vec<Document>) -> Result<(), String> {
-        let values: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| format!("{source}: {error}"))?;
-        for value in values {
-            let items = match value["kind"].as_str() {
-                Some("List") => value["items"].as_array().cloned().unwrap_or_default(),
-                _ => vec![value],
+    fn open(&self, path: &Path, all: &mut Manifests) {
+        match fs::read_to_string(path) {
+            Ok(text) => self.take(&path.display().to_string(), text, all),
+            Err(error) => all.unreadable.push(format!("{}: {error}", path.display())),
+        }
+    }
+
+    fn take(&self, name: &str, text: String, all: &mut Manifests) {
+        let values: Vec<Value> = match documents(&text) {
+            Ok(values) => values,
+            Err(error) => return all.unreadable.push(format!("{name}: {error}")),
+        };
+        let file = Rc::new(File { name: name.to_owned(), text, shapes: OnceCell::new() });
+        for (index, value) in values.into_iter().enumerate() {
+            // `kubectl get -o yaml` prints several objects as one of kind List.
+            let objects: Vec<(Option<usize>, Value)> = match value {
+                Value::Object(mut list) if list.get("kind").is_some_and(|kind| kind == "List") => match list.remove("items") {
+                    Some(Value::Array(items)) => items.into_iter().enumerate().map(|(item, value)| (Some(item), value)).collect(),
+                    _ => Vec::new(),
+                },
+                Value::Null => Vec::new(),
+                value => vec![(None, value)],
             };
-            for mut value in items.into_iter().filter(|value| !value.is_null()) {
+            for (item, mut value) in objects {
                 if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
                     metadata.entry("namespace").or_insert_with(|| Value::from(self.namespace.as_str()));
                 }
-                documents.push(Document { source: source.to_owned(), value });
+                all.documents.push(Document { value, file: Rc::clone(&file), place: (index, item) });
             }
         }
-        Ok(())
     }
 }
 
-/// The files below a path, sorted, so that output does not depend on the file system.
+/// All documents of a text. JSON is read as YAML too: it is a part of it.
+fn documents<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, serde_saphyr::Error> {
+    // As kubectl's reader, which is of YAML 1.1: `defaultMode: 0644` is octal. `yes` and `on` are booleans to both.
+    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+    serde_saphyr::from_multiple_with_options(text, options)
+}
+
+/// The files below a path, sorted, so that output does not depend on the file system; hidden ones are left alone.
 fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     let explain = |error: io::Error| format!("{}: {error}", path.display());
     if !fs::metadata(path).map_err(explain)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(path).map_err(explain)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(explain)?;
+    let entries = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
+    let mut entries = entries.map_err(explain)?;
+    entries.retain(|entry| entry.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')));
     entries.sort();
     let mut found = Vec::new();
     for entry in entries {
-        let wanted = entry.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending));
+        let ending = entry.extension().and_then(|ending| ending.to_str());
         if entry.is_dir() {
             found.extend(files(&entry)?);
-        } else if wanted {
+        } else if ending.is_some_and(|ending| ENDINGS.contains(&ending)) {
             found.push(entry);
         }
     }

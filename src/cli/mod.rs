@@ -2,10 +2,12 @@
 
 mod crd;
 mod input;
+mod lines;
 pub mod output;
 mod render;
 mod run;
 mod validate;
+mod verdict;
 
 use std::process::ExitCode;
 

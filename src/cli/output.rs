@@ -1,10 +1,21 @@
-//! YAML as the subcommands print it: sorted keys, long lines left to the reader's window, and quotes wherever some YAML
-//! reader could take a string for something else.
+//! What the subcommands print: YAML with sorted keys, long lines left to the reader's window, and quotes wherever some
+//! YAML reader could take a string for something else.
+
+use std::io::{self, Write};
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 use serde_saphyr::{FlowMap, FlowSeq, SerializerOptions, ser_error::Error};
+
+/// Writes to standard output. A reader that has seen enough, such as `head`, is no error; `println!` would panic.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
 
 /// One document.
 pub fn yaml(value: &impl Serialize) -> Result<String, Error> {

@@ -1,25 +1,29 @@
 //! `render`: what Microservices become, offline, by the code that reconciles.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::api::schema;
-use crate::api::v1alpha1::Problem;
-use crate::model::{Kind, Progress, Service, parse};
-use crate::plan::children;
+use crate::model::{Kind, Progress, Service};
+use crate::plan::children::children;
 use crate::plan::replicas::replicas;
 
 use super::input::{Document, Input};
+use super::verdict::{self, Verdict};
 use super::{INVALID, USAGE, output};
 
-/// Arguments of `render`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The children are as at creation, without owner references and resource versions, which only a cluster can give.\n\n\
-    Example:\n  microservice-operator render -f orders.yaml | kubectl diff -f -"
-)]
+#[command(after_help = "\
+The children are those of a first rollout. Owner references are left out: only a cluster knows the owner's uid.
+
+Examples:
+  microservice-operator render -f orders.yaml
+  microservice-operator render -f manifests/ -n shop | kubectl diff -f -
+  helm template . | microservice-operator render -f -
+
+Exit status: 0 if all were rendered, 1 if a Microservice is invalid (the others are printed), 2 for wrong flags or unreadable files.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -30,51 +34,52 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
+    /// A stream of documents
     Yaml,
+    /// One object of kind List
     Json,
 }
 
 /// Prints the children of every Microservice.
 pub fn run(args: &Args) -> ExitCode {
-    let documents = match args.input.read() {
-        Ok(documents) => documents,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            return ExitCode::from(USAGE);
-        }
-    };
-    let (mut failed, mut all) = (false, Vec::new());
-    for document in &documents {
-        if !schema::is_ours(&document.value) {
-            eprintln!("{}: {} {} is not a Microservice; passed over", document.source, document.kind(), document.name());
-            continue;
-        }
-        match render(document) {
-            Ok(list) => all.push((document, list)),
-            Err(problems) => {
-                failed = true;
-                for problem in problems {
-                    eprintln!("{}: Microservice/{}: {problem}", document.source, document.name());
-                }
+    let manifests = args.input.read();
+    let (mut invalid, mut rendered) = (false, Vec::new());
+    for document in &manifests.documents {
+        let problems = match verdict::judge(document) {
+            Verdict::Other => {
+                eprintln!("{}: {}/{}: not a Microservice, skipped", document.file(), document.kind(), document.name());
+                continue;
             }
-        }
+            Verdict::Valid(service, warnings) => {
+                rendered.push((document, objects(&service)));
+                warnings
+            }
+            Verdict::Invalid(problems) => {
+                invalid = true;
+                problems
+            }
+        };
+        problems.iter().for_each(|problem| eprintln!("{}", verdict::line(document, problem)));
     }
-    if let Err(error) = print(args.output, &all) {
-        eprintln!("error: {error}");
-        return ExitCode::FAILURE;
+    let printed = text(args.output, &rendered).and_then(|text| output::print(&text).map_err(|error| error.to_string()));
+    let trouble = manifests.unreadable.iter().chain(printed.as_ref().err());
+    let troubled = trouble.map(|error| eprintln!("error: {error}")).count() > 0;
+    match (troubled, invalid) {
+        (true, _) => ExitCode::from(USAGE),
+        (false, true) => ExitCode::from(INVALID),
+        (false, false) => ExitCode::SUCCESS,
     }
-    if failed { ExitCode::from(INVALID) } else { ExitCode::SUCCESS }
 }
 
-fn render(document: &Document) -> Result<Vec<Value>, Vec<Problem>> {
-    let parsed = parse::parse(&schema::read(document.value.clone())?.object)?;
-    let planned = children::children(&parsed.service, &Progress::default(), &[]);
-    Ok(planned.list.into_iter().map(|child| finish(&parsed.service, child.reference.kind, child.object)).collect())
+/// The children as they are created.
+fn objects(service: &Service) -> Vec<Value> {
+    let planned = children(service, &Progress::default(), &[]).list;
+    planned.into_iter().map(|child| complete(service, child.reference.kind, child.object)).collect()
 }
 
-/// A child as it is created, less what only a cluster can give.
-fn finish(service: &Service, kind: Kind, mut object: Value) -> Value {
+fn complete(service: &Service, kind: Kind, mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        // The uid of a manifest that was read from a cluster is that cluster's own.
         metadata.remove("ownerReferences");
     }
     if kind == Kind::Deployment
@@ -85,21 +90,21 @@ fn finish(service: &Service, kind: Kind, mut object: Value) -> Value {
     object
 }
 
-fn print(format: Format, all: &[(&Document, Vec<Value>)]) -> Result<(), String> {
-    match format {
-        Format::Json => {
-            let items: Vec<&Value> = all.iter().flat_map(|(_, list)| list).collect();
-            let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-            println!("{}", serde_json::to_string_pretty(&list).map_err(|error| error.to_string())?);
-        }
-        Format::Yaml => {
-            for (document, list) in all {
-                println!("# Microservice {}, from {}", document.name(), document.source);
-                for child in list {
-                    println!("---\n{}", output::yaml(child).map_err(|error| error.to_string())?.trim_end());
-                }
+fn text(format: Format, rendered: &[(&Document, Vec<Value>)]) -> Result<String, String> {
+    if matches!(format, Format::Json) {
+        let items: Vec<&Value> = rendered.iter().flat_map(|(_, objects)| objects).collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        return serde_json::to_string_pretty(&list).map(|text| text + "\n").map_err(|error| error.to_string());
+    }
+    let mut text = String::new();
+    for (document, objects) in rendered {
+        for (index, object) in objects.iter().enumerate() {
+            text.push_str("---\n");
+            if index == 0 {
+                let _ = writeln!(text, "# Microservice {}/{} from {}", document.namespace(), document.name(), document.file());
             }
+            text.push_str(&output::yaml(object).map_err(|error| error.to_string())?);
         }
     }
-    Ok(())
+    Ok(text)
 }

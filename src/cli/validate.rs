@@ -1,21 +1,28 @@
 //! `validate`: what a cluster would say to manifests, without a cluster.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::api::schema;
 use crate::api::v1alpha1::{Problem, Severity};
-use crate::model::parse;
 
 use super::input::{Document, Input};
-use super::{INVALID, USAGE};
+use super::verdict::{self, Verdict};
+use super::{INVALID, USAGE, output};
 
-/// Arguments of `validate`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 all valid, 1 some invalid, 2 some unreadable.\n\n\
-    Example:\n  helm template . | microservice-operator validate -f -")]
+#[command(after_help = "\
+Checks what the API server checks at admission (schema and rules), then what the operator checks beyond. Objects of other
+kinds are counted and otherwise left alone.
+
+Examples:
+  microservice-operator validate -f manifests/
+  helm template . | microservice-operator validate -f -
+  microservice-operator validate -f manifests/ -o github     # annotations in a pull request
+
+Exit status: 0 if all Microservices are valid, 1 if one is not, 2 for wrong flags or unreadable files.")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -28,64 +35,95 @@ pub struct Args {
 enum Format {
     /// A line for each problem, and a summary
     Text,
-    /// One JSON object
+    /// One object
     Json,
-    /// Annotations of GitHub workflows
+    /// Annotations of GitHub workflows, and a summary
     Github,
 }
 
-/// Checks every Microservice; other kinds are passed over.
+#[derive(Default)]
+struct Report<'a> {
+    valid: usize,
+    invalid: usize,
+    skipped: usize,
+    problems: Vec<(&'a Document, Problem)>,
+}
+
+/// Checks every Microservice.
 pub fn run(args: &Args) -> ExitCode {
-    let documents = match args.input.read() {
-        Ok(documents) => documents,
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            return ExitCode::from(USAGE);
-        }
+    let manifests = args.input.read();
+    let mut report = Report::default();
+    for document in &manifests.documents {
+        let (count, problems) = match verdict::judge(document) {
+            Verdict::Other => (&mut report.skipped, Vec::new()),
+            Verdict::Valid(_, warnings) => (&mut report.valid, warnings),
+            Verdict::Invalid(problems) => (&mut report.invalid, problems),
+        };
+        *count += 1;
+        report.problems.extend(problems.into_iter().map(|problem| (document, problem)));
+    }
+    let text = match args.output {
+        Format::Text => report.text(),
+        Format::Json => report.json(&manifests.unreadable),
+        Format::Github => report.github(),
     };
-    let (ours, others): (Vec<_>, Vec<_>) = documents.iter().partition(|document| schema::is_ours(&document.value));
-    let findings: Vec<(&Document, Vec<Problem>)> = ours.into_iter().map(|document| (document, check(document))).collect();
-    let invalid = findings.iter().filter(|(_, problems)| problems.iter().any(|p| p.severity == Severity::Error)).count();
-    print(args.output, &findings, invalid, others.len());
-    if invalid > 0 { ExitCode::from(INVALID) } else { ExitCode::SUCCESS }
-}
-
-/// The schema and rules of admission, then what the operator checks beyond them.
-fn check(document: &Document) -> Vec<Problem> {
-    match schema::read(document.value.clone()) {
-        Err(problems) => problems,
-        Ok(admitted) => {
-            let mut problems = admitted.warnings;
-            problems.extend(match parse::parse(&admitted.object) {
-                Ok(parsed) => parsed.warnings,
-                Err(errors) => errors,
-            });
-            problems
-        }
+    let printed = output::print(&text).map_err(|error| error.to_string());
+    let trouble = manifests.unreadable.iter().chain(printed.as_ref().err());
+    let troubled = trouble.map(|error| eprintln!("error: {error}")).count() > 0;
+    match (troubled, report.invalid) {
+        (true, _) => ExitCode::from(USAGE),
+        (false, 0) => ExitCode::SUCCESS,
+        (false, _) => ExitCode::from(INVALID),
     }
 }
 
-fn print(format: Format, findings: &[(&Document, Vec<Problem>)], invalid: usize, skipped: usize) {
-    let valid = findings.len() - invalid;
-    let all = findings.iter().flat_map(|(document, problems)| problems.iter().map(move |problem| (document, problem)));
-    match format {
-        Format::Json => {
-            let problems: Vec<_> =
-                all.map(|(document, problem)| json!({"source": document.source, "name": document.name(), "problem": problem})).collect();
-            println!("{}", json!({"valid": valid, "invalid": invalid, "skipped": skipped, "problems": problems}));
-        }
-        Format::Github => {
-            for (document, problem) in all {
-                let level = if problem.severity == Severity::Error { "error" } else { "warning" };
-                println!("::{level} file={}::Microservice/{}: {problem}", document.source, document.name());
-            }
-        }
-        Format::Text => {
-            for (document, problem) in all {
-                let warning = if problem.severity == Severity::Warning { "warning: " } else { "" };
-                println!("{}: Microservice/{}: {warning}{problem}", document.source, document.name());
-            }
-            println!("{valid} valid, {invalid} invalid, {skipped} skipped");
-        }
+impl Report<'_> {
+    fn summary(&self) -> String {
+        format!("{} valid, {} invalid, {} skipped\n", self.valid, self.invalid, self.skipped)
     }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (document, problem) in &self.problems {
+            let _ = writeln!(text, "{}", verdict::line(document, problem));
+        }
+        text + &self.summary()
+    }
+
+    fn json(&self, unreadable: &[String]) -> String {
+        let problem = |(document, problem): &(&Document, Problem)| {
+            json!({
+                "file": document.file(),
+                "line": document.line(&problem.field),
+                "namespace": document.namespace(),
+                "name": document.name(),
+                "field": problem.field,
+                "severity": problem.severity,
+                "reason": problem.reason,
+                "message": problem.message,
+            })
+        };
+        let problems: Vec<Value> = self.problems.iter().map(problem).collect();
+        let all =
+            json!({"valid": self.valid, "invalid": self.invalid, "skipped": self.skipped, "unreadable": unreadable, "problems": problems});
+        format!("{all:#}\n")
+    }
+
+    /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
+    fn github(&self) -> String {
+        let mut text = String::new();
+        for (document, problem) in &self.problems {
+            let level = if problem.severity == Severity::Error { "error" } else { "warning" };
+            let line = document.line(&problem.field).map_or_else(String::new, |line| format!(",line={line}"));
+            let (file, title) = (escaped(document.file(), true), escaped(&format!("Microservice {}", document.name()), true));
+            let _ = writeln!(text, "::{level} file={file}{line},title={title}::{}", escaped(&problem.to_string(), false));
+        }
+        text + &self.summary()
+    }
+}
+
+/// As GitHub's own toolkit escapes messages, and beyond that properties.
+fn escaped(text: &str, property: bool) -> String {
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    if property { text.replace(':', "%3A").replace(',', "%2C") } else { text }
 }

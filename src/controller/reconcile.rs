@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::api::v1alpha1::Problem;
-use crate::model::parse::{self, Parsed};
 use crate::model::Progress;
+use crate::model::parse::{self, Parsed};
 use crate::observe::{Key, World};
 use crate::plan::{self, Applied, Children, Decision};
 

@@ -136,6 +136,5 @@ fn companions(spec: &MicroserviceSpec) -> impl Iterator<Item = (String, &crate::
     })
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -57,7 +57,8 @@ pub fn reject(world: &World, problems: Vec<Problem>, now: Timestamp) -> Decision
 pub fn broken(world: &World, panic: &str, now: Timestamp) -> Decision {
     let generation = world.object.metadata.generation.unwrap_or(0);
     let mut conditions = Conditions::new(previous(world), generation, now);
-    let message = format!("the operator failed on this object ({panic}); its children are left as they are. Please report it with the manifest");
+    let message =
+        format!("the operator failed on this object ({panic}); its children are left as they are. Please report it with the manifest");
     let verdict = Verdict::Stalled { reason: "InternalError", message };
     verdict.write(&mut conditions);
     let events = stalled(world, &verdict).into_iter().collect();
@@ -84,7 +85,11 @@ pub fn suspended(parsed: &Parsed, world: &World, now: Timestamp) -> Decision {
         problems: parsed.warnings.clone(),
         ..before
     };
-    let events = if was { Vec::new() } else { vec![Event::normal("Suspended", "Suspend", "children are left as they are until `spec.suspend` is false")] };
+    let events = if was {
+        Vec::new()
+    } else {
+        vec![Event::normal("Suspended", "Suspend", "children are left as they are until `spec.suspend` is false")]
+    };
     Decision { status, events, wake: None }
 }
 

@@ -31,14 +31,8 @@ impl Change {
 
 /// What is left of a status when everything that is only for people is taken out.
 fn machine(status: &MicroserviceStatus) -> MicroserviceStatus {
-    let mut rest = MicroserviceStatus {
-        replicas: None,
-        ready_replicas: None,
-        ready_text: None,
-        image: None,
-        autoscaling: None,
-        ..status.clone()
-    };
+    let mut rest =
+        MicroserviceStatus { replicas: None, ready_replicas: None, ready_text: None, image: None, autoscaling: None, ..status.clone() };
     for condition in &mut rest.conditions {
         condition.message.clear();
         // Of a family it is the status that a machine waits for; of the summary the reason counts too.

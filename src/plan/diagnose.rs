@@ -36,7 +36,9 @@ fn describe(container: &ContainerState, pod: &str) -> Option<(u8, String)> {
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
             (8, format!("container {name}: {}{said}{}", container.reason, hint(&container.message)))
         }
-        "CrashLoopBackOff" | "Error" | "OOMKilled" | "StartError" | "ContainerCannotRun" | "DeadlineExceeded" => (7, crashed(container, pod)),
+        "CrashLoopBackOff" | "Error" | "OOMKilled" | "StartError" | "ContainerCannotRun" | "DeadlineExceeded" => {
+            (7, crashed(container, pod))
+        }
         "ContainerCreating" | "PodInitializing" | "" if container.restarts == 0 => return None,
         "Completed" => (6, format!("container {name} ended with exit code 0; a service must keep running")),
         _ if container.restarts > 0 => (4, crashed(container, pod)),

@@ -36,7 +36,12 @@ pub fn write(
         conditions.set(kind, Is::True, "NotRequested", "not asked for");
     }
     if service.overrides.is_some() {
-        conditions.set(OVERRIDDEN, Is::True, "PodTemplate", "`spec.podTemplate` changes the generated pods; see them with `microservice-operator render`");
+        conditions.set(
+            OVERRIDDEN,
+            Is::True,
+            "PodTemplate",
+            "`spec.podTemplate` changes the generated pods; see them with `microservice-operator render`",
+        );
     } else {
         conditions.clear(OVERRIDDEN);
     }
@@ -96,7 +101,10 @@ fn autoscaler(conditions: &mut Conditions, service: &Service, world: &World, chi
         }
         (Some(c), _) => {
             let reason = c.reason.as_deref().unwrap_or("NotActive");
-            let message = format!("{}; it needs a metrics API (metrics-server) and resource requests", c.message.as_deref().unwrap_or("the autoscaler does not act"));
+            let message = format!(
+                "{}; it needs a metrics API (metrics-server) and resource requests",
+                c.message.as_deref().unwrap_or("the autoscaler does not act")
+            );
             // The autoscaler's own transition time would do, but clocks differ: ours is measured against ours.
             let waited = match conditions.get(AUTOSCALER).map(|c| c.status.as_str()) {
                 Some("False") => true,

@@ -14,9 +14,9 @@ mod families;
 pub mod replicas;
 pub mod revision;
 mod rollout;
-mod verdict;
 #[cfg(test)]
 mod stories;
+mod verdict;
 mod workload;
 
 pub use advance::{advance, broken, reject, suspended};

@@ -114,8 +114,7 @@ fn retry(step: &mut Step, service: &Service, now: Timestamp) {
         step.progress.failed = None;
         step.progress.failure = None;
     }
-    step.progress.last_action =
-        Some(LastAction { verb: "retry".to_owned(), value: value.clone(), result, message, at: Time(now) });
+    step.progress.last_action = Some(LastAction { verb: "retry".to_owned(), value: value.clone(), result, message, at: Time(now) });
 }
 
 /// Makes the spec's revision the candidate, unless it already serves or has failed.
@@ -124,7 +123,11 @@ fn begin(step: &mut Step, now: Timestamp) {
     if step.progress.stable.as_ref() == Some(target) {
         if step.progress.candidate.take().is_some() {
             step.progress.started_at = None;
-            step.events.push(Event::normal("RolloutReverted", "Rollout", format!("the spec is back at revision {target}, which served before")));
+            step.events.push(Event::normal(
+                "RolloutReverted",
+                "Rollout",
+                format!("the spec is back at revision {target}, which served before"),
+            ));
         }
     } else if step.failed() {
         step.progress.candidate = None;
@@ -159,11 +162,7 @@ fn complete(step: &mut Step, workload: &Workload) -> bool {
         "Rollout",
         format!("revision {target} serves with {} of {} pods", workload.available, workload.desired),
     ));
-    step.progress = Progress {
-        stable: Some(target.clone()),
-        last_action: step.progress.last_action.take(),
-        ..Progress::default()
-    };
+    step.progress = Progress { stable: Some(target.clone()), last_action: step.progress.last_action.take(), ..Progress::default() };
     true
 }
 

@@ -13,11 +13,21 @@ use super::{Applied, Cause, diagnose};
 /// What the summary conditions say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Ready { reason: &'static str, message: String },
+    Ready {
+        reason: &'static str,
+        message: String,
+    },
     /// Work goes on. `down`: fewer pods serve than promised.
-    Reconciling { reason: &'static str, message: String, down: bool },
+    Reconciling {
+        reason: &'static str,
+        message: String,
+        down: bool,
+    },
     /// Nothing moves without a change by somebody.
-    Stalled { reason: &'static str, message: String },
+    Stalled {
+        reason: &'static str,
+        message: String,
+    },
 }
 
 impl Verdict {
@@ -111,9 +121,15 @@ fn given_up(step: &Step, workload: &Workload) -> Verdict {
 fn refused_pods(workload: &Workload) -> Option<Verdict> {
     let said = workload.refused.as_ref()?;
     let (reason, next) = if said.contains("exceeded quota") || said.contains("failed quota") {
-        ("QuotaExceeded", "Free or raise the ResourceQuota of the namespace, or ask for less in `spec.resources`; it is tried again by itself")
+        (
+            "QuotaExceeded",
+            "Free or raise the ResourceQuota of the namespace, or ask for less in `spec.resources`; it is tried again by itself",
+        )
     } else if said.contains("PodSecurity") {
-        ("Forbidden", "The namespace enforces a stricter Pod Security level than the spec asks for: take back `spec.securityContext`, `spec.podSecurityContext` or `spec.podTemplate`, or relabel the namespace")
+        (
+            "Forbidden",
+            "The namespace enforces a stricter Pod Security level than the spec asks for: take back `spec.securityContext`, `spec.podSecurityContext` or `spec.podTemplate`, or relabel the namespace",
+        )
     } else {
         ("Forbidden", "An admission policy refuses the pods: change what it names, or the policy")
     };

@@ -10,11 +10,27 @@ const HANDLERS: &[&str] = &["lifecycle.postStart", "lifecycle.preStop"];
 macro_rules! needs_port {
     ($probe:literal) => {
         concat!(
-            "!has(self.probes) || !has(self.probes.", $probe, ") || has(self.port) && !(has(self.protocol) && self.protocol == 'UDP')",
-            " || has(self.probes.", $probe, ".exec)",
-            " || has(self.probes.", $probe, ".httpGet) && has(self.probes.", $probe, ".httpGet.port)",
-            " || has(self.probes.", $probe, ".grpc) && has(self.probes.", $probe, ".grpc.port)",
-            " || has(self.probes.", $probe, ".tcpSocket) && has(self.probes.", $probe, ".tcpSocket.port)"
+            "!has(self.probes) || !has(self.probes.",
+            $probe,
+            ") || has(self.port) && !(has(self.protocol) && self.protocol == 'UDP')",
+            " || has(self.probes.",
+            $probe,
+            ".exec)",
+            " || has(self.probes.",
+            $probe,
+            ".httpGet) && has(self.probes.",
+            $probe,
+            ".httpGet.port)",
+            " || has(self.probes.",
+            $probe,
+            ".grpc) && has(self.probes.",
+            $probe,
+            ".grpc.port)",
+            " || has(self.probes.",
+            $probe,
+            ".tcpSocket) && has(self.probes.",
+            $probe,
+            ".tcpSocket.port)"
         )
     };
 }
@@ -22,8 +38,14 @@ macro_rules! needs_port {
 macro_rules! sleeps_within_grace {
     ($hook:literal) => {
         concat!(
-            "!has(self.lifecycle) || !has(self.lifecycle.", $hook, ") || !has(self.lifecycle.", $hook, ".sleep)",
-            " || self.lifecycle.", $hook, ".sleep.seconds <= (has(self.terminationGracePeriodSeconds) ? self.terminationGracePeriodSeconds : 30)"
+            "!has(self.lifecycle) || !has(self.lifecycle.",
+            $hook,
+            ") || !has(self.lifecycle.",
+            $hook,
+            ".sleep)",
+            " || self.lifecycle.",
+            $hook,
+            ".sleep.seconds <= (has(self.terminationGracePeriodSeconds) ? self.terminationGracePeriodSeconds : 30)"
         )
     };
 }
@@ -31,7 +53,11 @@ macro_rules! sleeps_within_grace {
 macro_rules! mounts_files {
     ($list:literal) => {
         concat!(
-            "!has(self.", $list, ") || self.", $list, ".all(c, !has(c.mounts)",
+            "!has(self.",
+            $list,
+            ") || self.",
+            $list,
+            ".all(c, !has(c.mounts)",
             " || c.mounts.all(m, has(self.files) && self.files.exists(f, f.mountPath == m)))"
         )
     };

@@ -72,7 +72,10 @@ fn messages_help() {
     assert_eq!(said(json!({"image": "a", "frobnicate": 1})), "spec.frobnicate: unknown field");
     assert_eq!(said(json!({"image": "a", "port": 70000})), "spec.port: must be at most 65535, and is 70000");
     assert_eq!(said(json!({"image": "a", "port": "x"})), "spec.port: must be a whole number, and is the string \"x\"");
-    assert_eq!(said(json!({"image": "a", "rollout": {"strategy": "Canary"}})), "spec.rollout.strategy: must be `RollingUpdate` or `Recreate`, and is \"Canary\"");
+    assert_eq!(
+        said(json!({"image": "a", "rollout": {"strategy": "Canary"}})),
+        "spec.rollout.strategy: must be `RollingUpdate` or `Recreate`, and is \"Canary\""
+    );
     assert_eq!(said(json!({})), "spec.image: must be given");
     assert_eq!(said(json!({"image": "a", "args": [null]})), "spec.args[0]: must be a string, and is null");
 }
@@ -102,4 +105,21 @@ fn nulls_and_whole_floats_are_read_as_the_server_reads_them() {
 fn status_is_not_the_authors() {
     let object = json!({"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "orders"}, "spec": {"image": "a:1"}, "status": 5});
     assert_eq!(errors(&object), Vec::<String>::new());
+}
+
+#[test]
+fn slips_in_the_address_are_not_taken_for_another_kind() {
+    let of = |version: &str, kind: &str| address(&json!({"apiVersion": version, "kind": kind}));
+    assert_eq!(of("microservices.dev/v1alpha1", "Microservice"), Address::Ours);
+    for (version, kind, field) in [
+        ("microservices.dev/v1alpha1", "Microservce", "kind"),
+        ("microservices.dev/v1", "Microservice", "apiVersion"),
+        ("microservice.dev/v1alpha1", "Microservice", "apiVersion"),
+    ] {
+        let Address::Wrong(problem) = of(version, kind) else { panic!("{version} {kind}") };
+        assert_eq!(problem.field, field);
+    }
+    for (version, kind) in [("v1", "Service"), ("apps/v1", "Deployment"), ("example.com/v1", "Microservice"), ("", "")] {
+        assert_eq!(of(version, kind), Address::Other, "{version} {kind}");
+    }
 }

@@ -53,16 +53,16 @@ fn unknown(path: &[Step], name: &str, schema: &Value) -> Problem {
     let here = structure::at(schema, path)["properties"].as_object();
     let near = here.into_iter().flatten().map(|(known, _)| known).min_by_key(|known| distance(known, name));
     let elsewhere = || structure::places(schema, name).into_iter().next();
-    let hint = match near.filter(|known| distance(known, name) <= tolerance(name)) {
+    let hint = match near.filter(|known| similar(known, name)) {
         Some(known) => format!("; did you mean `{known}`?"),
         None => elsewhere().map(|place| format!("; there is `{place}`")).unwrap_or_default(),
     };
     Problem::error(place, Reason::Unknown, format!("unknown field{hint}"))
 }
 
-/// Slips that still count as the same word: two, and in short words one.
-fn tolerance(name: &str) -> usize {
-    if name.len() <= 4 { 1 } else { 2 }
+/// Whether one word may be a slip for the other: two slips make it so, and in short words one.
+pub fn similar(known: &str, name: &str) -> bool {
+    distance(known, name) <= if name.len() <= 4 { 1 } else { 2 }
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours between two words, case aside.
@@ -104,7 +104,8 @@ fn name(kind: &str) -> String {
 }
 
 fn one_of(options: &Value) -> String {
-    let options: Vec<String> = options.as_array().into_iter().flatten().map(|option| format!("`{}`", option.as_str().unwrap_or_default())).collect();
+    let options: Vec<String> =
+        options.as_array().into_iter().flatten().map(|option| format!("`{}`", option.as_str().unwrap_or_default())).collect();
     match options.as_slice() {
         [init @ .., last] if !init.is_empty() => format!("{} or {last}", init.join(", ")),
         _ => options.concat(),

@@ -35,20 +35,38 @@ use serde::{Deserialize, Serialize};
     status = "MicroserviceStatus",
     derive = "Default",
     derive = "PartialEq",
-    scale(
-        spec_replicas_path = ".spec.replicas",
-        status_replicas_path = ".status.replicas",
-        label_selector_path = ".status.selector"
+    scale(spec_replicas_path = ".spec.replicas", status_replicas_path = ".status.replicas", label_selector_path = ".status.selector"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether pods of this generation serve"
     ),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether pods of this generation serve"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is, or is not, ready"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why it is, or is not, ready"
+    ),
     printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision", description = "Revision that serves"),
     printcolumn(name = "Replicas", type_ = "string", json_path = ".status.readyText", description = "Ready pods of wanted pods"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since creation"),
     printcolumn(name = "Image", type_ = "string", json_path = ".status.image", priority = 1, description = "Image that serves"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url", priority = 1, description = "Address inside the cluster"),
-    printcolumn(name = "Autoscaling", type_ = "string", json_path = ".status.autoscaling.text", priority = 1, description = "Bounds of the autoscaler and the number it asks for"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1, description = "What happens, and what to do next")
+    printcolumn(
+        name = "Autoscaling",
+        type_ = "string",
+        json_path = ".status.autoscaling.text",
+        priority = 1,
+        description = "Bounds of the autoscaler and the number it asks for"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1,
+        description = "What happens, and what to do next"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MicroserviceSpec {

@@ -127,7 +127,11 @@ fn exposed(spec: &MicroserviceSpec, declared: &[Port], policy: &AccessPolicy, fo
                 IntOrString::String(name) => names.contains(&name.as_str()),
             };
             if !known {
-                let message = format!("the pods declare no port `{}`: {}; numbers are those of containers, not of the Service", text(port), ports::choice(&names));
+                let message = format!(
+                    "the pods declare no port `{}`: {}; numbers are those of containers, not of the Service",
+                    text(port),
+                    ports::choice(&names)
+                );
                 found.error(format!("spec.accessPolicy.inbound[{entry}].ports[{index}]"), Reason::NotFound, message);
             }
         }

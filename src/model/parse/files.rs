@@ -23,7 +23,9 @@ pub fn check(spec: &MicroserviceSpec, found: &mut Findings) {
         }
     }
     if size > CONTENT_MAX {
-        let message = format!("the files' `content` is {size} bytes together, and a ConfigMap holds {CONTENT_MAX}: put some into the image or into ConfigMaps of their own");
+        let message = format!(
+            "the files' `content` is {size} bytes together, and a ConfigMap holds {CONTENT_MAX}: put some into the image or into ConfigMaps of their own"
+        );
         found.error("spec.files", Reason::TooLong, message);
     }
 }
@@ -38,7 +40,9 @@ fn nested(path: &str, inner: &File, outer: &File, found: &mut Findings) {
     let message = match () {
         () if outer.content.is_some() => format!("`{place}` is a file, so nothing can be mounted below it"),
         () if outer.empty_dir.is_some() || outer.persistent_volume_claim.is_some() => return,
-        () => format!("`{place}` is filled from a ConfigMap, Secret or projection and read-only, so nothing can be mounted below it: choose another path"),
+        () => format!(
+            "`{place}` is filled from a ConfigMap, Secret or projection and read-only, so nothing can be mounted below it: choose another path"
+        ),
     };
     found.error(path, Reason::Invalid, message);
 }

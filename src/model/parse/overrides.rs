@@ -58,7 +58,11 @@ fn typed(given: &Map<String, Value>, found: &mut Findings) -> Option<PodSpec> {
             }
             Err(error) => {
                 sound = false;
-                found.error(format!("{path}.{key}"), Reason::TypeInvalid, format!("must be as in a Pod's spec (see `kubectl explain pod.spec.{key}`): {error}"));
+                found.error(
+                    format!("{path}.{key}"),
+                    Reason::TypeInvalid,
+                    format!("must be as in a Pod's spec (see `kubectl explain pod.spec.{key}`): {error}"),
+                );
             }
         }
     }
@@ -76,12 +80,14 @@ fn understood(path: &str, written: &Value, read: Option<&Value>, found: &mut Fin
             found.error(path, Reason::Unknown, "a Pod's spec has no such field");
             false
         }
-        (Value::Object(written), Some(Value::Object(read))) => written
+        (Value::Object(written), Some(Value::Object(read))) => {
+            written.iter().fold(true, |all, (key, value)| understood(&format!("{path}.{key}"), value, read.get(key), found) && all)
+        }
+        (Value::Array(written), Some(Value::Array(read))) => written
             .iter()
-            .fold(true, |all, (key, value)| understood(&format!("{path}.{key}"), value, read.get(key), found) && all),
-        (Value::Array(written), Some(Value::Array(read))) => written.iter().zip(read).enumerate().fold(true, |all, (index, (value, read))| {
-            understood(&format!("{path}[{index}]"), value, Some(read), found) && all
-        }),
+            .zip(read)
+            .enumerate()
+            .fold(true, |all, (index, (value, read))| understood(&format!("{path}[{index}]"), value, Some(read), found) && all),
         _ => true,
     }
 }
@@ -107,7 +113,11 @@ fn containers(list: &str, containers: &[Container], generated: &[&str], found: &
             found.error(format!("{path}.name"), Reason::Required, format!("each container needs its name{hint}"));
         } else if container.image.is_none() && !generated.contains(&container.name.as_str()) {
             let hint = if there.is_empty() { String::new() } else { format!(", unless it means one of {there}") };
-            found.error(format!("{path}.image"), Reason::Required, format!("the container `{}` is new, so it needs an image{hint}", container.name));
+            found.error(
+                format!("{path}.image"),
+                Reason::Required,
+                format!("the container `{}` is new, so it needs an image{hint}", container.name),
+            );
         }
     }
 }

@@ -54,7 +54,9 @@ fn placed(path: &str, affinity: &Affinity, found: &mut Findings) {
     let apart = affinity.pod_anti_affinity.as_ref().map(|pods| {
         (&pods.required_during_scheduling_ignored_during_execution, &pods.preferred_during_scheduling_ignored_during_execution)
     });
-    for (name, (required, preferred)) in [("podAffinity", near), ("podAntiAffinity", apart)].into_iter().filter_map(|(name, terms)| Some((name, terms?))) {
+    for (name, (required, preferred)) in
+        [("podAffinity", near), ("podAntiAffinity", apart)].into_iter().filter_map(|(name, terms)| Some((name, terms?)))
+    {
         for (index, term) in required.iter().flatten().enumerate() {
             pod_term(&format!("{path}.{name}.requiredDuringSchedulingIgnoredDuringExecution[{index}]"), term, found);
         }
@@ -91,7 +93,11 @@ fn node_term(path: &str, term: &NodeSelectorTerm, found: &mut Findings) {
     for (index, expression) in term.match_fields.iter().flatten().enumerate() {
         let one = expression.values.as_ref().is_some_and(|values| values.len() == 1);
         if !one || !["In", "NotIn"].contains(&expression.operator.as_str()) {
-            found.error(format!("{path}.matchFields[{index}]"), Reason::Invalid, "a node is named by `In` or `NotIn` with exactly one value");
+            found.error(
+                format!("{path}.matchFields[{index}]"),
+                Reason::Invalid,
+                "a node is named by `In` or `NotIn` with exactly one value",
+            );
         }
     }
 }

@@ -32,7 +32,11 @@ fn autoscaling(given: &Given, spec: &MicroserviceSpec, found: &mut Findings) -> 
     let min = given.min_replicas.unwrap_or_else(|| MIN.min(given.max_replicas.unwrap_or(MIN)));
     let max = given.max_replicas.unwrap_or_else(|| MAX.max(min));
     if min > max {
-        found.error("spec.autoscaling.minReplicas", Reason::Invalid, format!("`minReplicas` ({min}) must not exceed `maxReplicas` ({max})"));
+        found.error(
+            "spec.autoscaling.minReplicas",
+            Reason::Invalid,
+            format!("`minReplicas` ({min}) must not exceed `maxReplicas` ({max})"),
+        );
     }
     let memory = target(given.memory.as_ref(), "memory", spec, found);
     let cpu = match &given.cpu {
@@ -71,7 +75,9 @@ fn target(given: Option<&ResourceTarget>, resource: &str, spec: &MicroserviceSpe
 fn requested(path: &str, resource: &str, spec: &MicroserviceSpec, found: &mut Findings) {
     let request = spec.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get(resource));
     if request.and_then(|amount| Amount::parse(&amount.0)).is_some_and(|amount| amount.nanos() == 0) {
-        let message = format!("a share of nothing cannot be measured: `resources.requests.{resource}` must be above zero, or scale by `averageValue`");
+        let message = format!(
+            "a share of nothing cannot be measured: `resources.requests.{resource}` must be above zero, or scale by `averageValue`"
+        );
         found.error(path, Reason::Invalid, message);
     }
 }
@@ -95,14 +101,16 @@ fn rules(given: Option<&ScalingRules>, window: i32, policies: Vec<HPAScalingPoli
         Some(SelectPolicy::Min) => "Min",
         Some(SelectPolicy::Disabled) => "Disabled",
     };
-    let own = |list: Vec<crate::api::v1alpha1::ScalingPolicy>| list.into_iter().map(|policy| HPAScalingPolicy {
-        type_: match policy.r#type {
-            ScalingPolicyType::Pods => "Pods".to_owned(),
-            ScalingPolicyType::Percent => "Percent".to_owned(),
-        },
-        value: policy.value,
-        period_seconds: policy.period_seconds,
-    });
+    let own = |list: Vec<crate::api::v1alpha1::ScalingPolicy>| {
+        list.into_iter().map(|policy| HPAScalingPolicy {
+            type_: match policy.r#type {
+                ScalingPolicyType::Pods => "Pods".to_owned(),
+                ScalingPolicyType::Percent => "Percent".to_owned(),
+            },
+            value: policy.value,
+            period_seconds: policy.period_seconds,
+        })
+    };
     HPAScalingRules {
         stabilization_window_seconds: Some(given.stabilization_window_seconds.unwrap_or(window)),
         select_policy: Some(select.to_owned()),

@@ -35,45 +35,101 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("{port: 1, probes: {readiness: {httpGet: {port: htpp}}}}", "spec.probes.readiness.httpGet.port", "there is `http`"),
     ("{probes: {liveness: {tcpSocket: {port: a}}}}", "spec.probes.liveness.tcpSocket.port", "it declares none by name"),
     ("{lifecycle: {preStop: {httpGet: {port: a}}}}", "spec.lifecycle.preStop.httpGet.port", "no port named `a`"),
-    ("{port: 1, sidecars: [{name: a, image: 'a:1', probes: {readiness: {httpGet: {port: http}}}}]}", "spec.sidecars[0].probes.readiness.httpGet.port", "no port named `http`"),
-    ("{port: 1, sidecars: [{name: a, image: 'a:1', ports: [{name: http, containerPort: 2}]}]}", "spec.sidecars[0].ports[0].name", "already has a port named `http`"),
+    (
+        "{port: 1, sidecars: [{name: a, image: 'a:1', probes: {readiness: {httpGet: {port: http}}}}]}",
+        "spec.sidecars[0].probes.readiness.httpGet.port",
+        "no port named `http`",
+    ),
+    (
+        "{port: 1, sidecars: [{name: a, image: 'a:1', ports: [{name: http, containerPort: 2}]}]}",
+        "spec.sidecars[0].ports[0].name",
+        "already has a port named `http`",
+    ),
     ("{accessPolicy: {inbound: [{cidr: 10.0.0.1/8}]}}", "spec.accessPolicy.inbound[0].cidr", "the network is `10.0.0.0/8`"),
     ("{accessPolicy: {inbound: [{cidr: 10.0.0.1}]}}", "spec.accessPolicy.inbound[0].cidr", "as a network it is `10.0.0.1/32`"),
     ("{accessPolicy: {outbound: [{cidr: example.com}]}}", "spec.accessPolicy.outbound[0].cidr", "host names cannot be enforced"),
     ("{accessPolicy: {inbound: [{}]}}", "spec.accessPolicy.inbound[0]", "must name a peer"),
-    ("{accessPolicy: {inbound: [{podSelector: {matchLabels: {a: b}}}, {podSelector: {matchLabels: {a: b}}}]}}", "spec.accessPolicy.inbound[1]", "names this peer twice"),
+    (
+        "{accessPolicy: {inbound: [{podSelector: {matchLabels: {a: b}}}, {podSelector: {matchLabels: {a: b}}}]}}",
+        "spec.accessPolicy.inbound[1]",
+        "names this peer twice",
+    ),
     ("{accessPolicy: {outbound: [{service: a, ports: [1, 1]}]}}", "spec.accessPolicy.outbound[0].ports[1]", "port `1` twice"),
     ("{port: 8080, accessPolicy: {inbound: [{service: a, ports: [80]}]}}", "spec.accessPolicy.inbound[0].ports[0]", "not of the Service"),
     ("{port: 8080, accessPolicy: {inbound: [{service: a, ports: [grpc]}]}}", "spec.accessPolicy.inbound[0].ports[0]", "there is `http`"),
     ("{accessPolicy: {outbound: [{cidr: 10.0.0.0/8, ports: [https]}]}}", "spec.accessPolicy.outbound[0].ports[0]", "must be a number"),
-    ("{accessPolicy: {inbound: [{podSelector: {matchLabels: {'a b': c}}}]}}", "spec.accessPolicy.inbound[0].podSelector.matchLabels[a b]", "a key must have a name"),
+    (
+        "{accessPolicy: {inbound: [{podSelector: {matchLabels: {'a b': c}}}]}}",
+        "spec.accessPolicy.inbound[0].podSelector.matchLabels[a b]",
+        "a key must have a name",
+    ),
     ("{replicas: 1, autoscaling: {}}", "spec.replicas", "exclude each other"),
     ("{autoscaling: {minReplicas: 3, maxReplicas: 2}}", "spec.autoscaling.minReplicas", "must not exceed"),
     ("{autoscaling: {cpu: {}}}", "spec.autoscaling.cpu", "exactly one of"),
     ("{autoscaling: {memory: {averageValue: '0'}}}", "spec.autoscaling.memory.averageValue", "above zero"),
-    ("{autoscaling: {cpu: {averageUtilization: 50}}, resources: {requests: {cpu: 0}}}", "spec.autoscaling.cpu.averageUtilization", "a share of nothing"),
+    (
+        "{autoscaling: {cpu: {averageUtilization: 50}}, resources: {requests: {cpu: 0}}}",
+        "spec.autoscaling.cpu.averageUtilization",
+        "a share of nothing",
+    ),
     ("{resources: {requests: {cpu: 0}}}", "spec.autoscaling", "a share of nothing"),
     ("{resources: {requests: {memory: 2Gi}, limits: {memory: 1Gi}}}", "spec.resources.requests.memory", "must not exceed the limit of 1Gi"),
     ("{resources: {limits: {memory: 512m}}}", "spec.resources.limits.memory", "a mebibyte is `Mi`"),
     ("{resources: {limits: {memory: lots}}}", "spec.resources.limits.memory", "must be an amount"),
     ("{resources: {limits: {gpu: 1}}}", "spec.resources.limits.gpu", "with its domain"),
     ("{resources: {requests: {nvidia.com/gpu: 1}}}", "spec.resources.requests.nvidia.com/gpu", "needs a limit"),
-    ("{resources: {requests: {hugepages-2Mi: 2Mi}, limits: {hugepages-2Mi: 4Mi}}}", "spec.resources.requests.hugepages-2Mi", "must be equal"),
-    ("{sidecars: [{name: a, image: 'a:1', resources: {requests: {cpu: 2}, limits: {cpu: 1}}}]}", "spec.sidecars[0].resources.requests.cpu", "must not exceed"),
+    (
+        "{resources: {requests: {hugepages-2Mi: 2Mi}, limits: {hugepages-2Mi: 4Mi}}}",
+        "spec.resources.requests.hugepages-2Mi",
+        "must be equal",
+    ),
+    (
+        "{sidecars: [{name: a, image: 'a:1', resources: {requests: {cpu: 2}, limits: {cpu: 1}}}]}",
+        "spec.sidecars[0].resources.requests.cpu",
+        "must not exceed",
+    ),
     ("{files: [{mountPath: /a, emptyDir: {sizeLimit: 0.5}}]}", "spec.files[0].emptyDir.sizeLimit", "whole number"),
     ("{files: [{mountPath: /tmp, content: a}]}", "spec.files[0].mountPath", "must stay a folder"),
     ("{files: [{mountPath: /a/b, content: a}, {mountPath: /a, content: b}]}", "spec.files[0].mountPath", "`/a` is a file"),
     ("{files: [{mountPath: /a/b, content: a}, {mountPath: /a, configMap: {name: b}}]}", "spec.files[0].mountPath", "read-only"),
     ("{port: 1, service: {annotations: {'a/b/c': d}}}", "spec.service.annotations[a/b/c]", "before the `/`"),
-    ("{port: 1, service: {annotations: {'argocd.argoproj.io/sync-wave': '1'}}}", "spec.service.annotations[argocd.argoproj.io/sync-wave]", "take the child for its own"),
-    ("{serviceAccount: {annotations: {'microservices.dev/retry': a}}}", "spec.serviceAccount.annotations[microservices.dev/retry]", "the operator's own"),
+    (
+        "{port: 1, service: {annotations: {'argocd.argoproj.io/sync-wave': '1'}}}",
+        "spec.service.annotations[argocd.argoproj.io/sync-wave]",
+        "take the child for its own",
+    ),
+    (
+        "{serviceAccount: {annotations: {'microservices.dev/retry': a}}}",
+        "spec.serviceAccount.annotations[microservices.dev/retry]",
+        "the operator's own",
+    ),
     ("{placement: {nodeSelector: {'-a': b}}}", "spec.placement.nodeSelector[-a]", "a key must have a name"),
-    ("{placement: {affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Gt, values: [x]}]}]}}}}}", "spec.placement.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values", "a whole number"),
-    ("{placement: {affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, labelSelector: {matchExpressions: [{key: a, operator: In}]}}]}}}}", "spec.placement.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchExpressions[0].values", "at least one value"),
+    (
+        "{placement: {affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Gt, values: [x]}]}]}}}}}",
+        "spec.placement.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values",
+        "a whole number",
+    ),
+    (
+        "{placement: {affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, labelSelector: {matchExpressions: [{key: a, operator: In}]}}]}}}}",
+        "spec.placement.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchExpressions[0].values",
+        "at least one value",
+    ),
     // ---- podTemplate
-    ("{podTemplate: {metadata: {labels: {app.kubernetes.io/name: a}}}}", "spec.podTemplate.metadata.labels[app.kubernetes.io/name]", "selectors"),
-    ("{podTemplate: {metadata: {labels: {microservices.dev/track: a}}}}", "spec.podTemplate.metadata.labels[microservices.dev/track]", "selectors"),
-    ("{podTemplate: {metadata: {annotations: {container.apparmor.security.beta.kubernetes.io/orders: unconfined}}}}", "spec.podTemplate.metadata.annotations[container.apparmor.security.beta.kubernetes.io/orders]", "confined"),
+    (
+        "{podTemplate: {metadata: {labels: {app.kubernetes.io/name: a}}}}",
+        "spec.podTemplate.metadata.labels[app.kubernetes.io/name]",
+        "selectors",
+    ),
+    (
+        "{podTemplate: {metadata: {labels: {microservices.dev/track: a}}}}",
+        "spec.podTemplate.metadata.labels[microservices.dev/track]",
+        "selectors",
+    ),
+    (
+        "{podTemplate: {metadata: {annotations: {container.apparmor.security.beta.kubernetes.io/orders: unconfined}}}}",
+        "spec.podTemplate.metadata.annotations[container.apparmor.security.beta.kubernetes.io/orders]",
+        "confined",
+    ),
     ("{podTemplate: {spec: {hostname: null}}}", "spec.podTemplate.spec.hostname", "null removes nothing"),
     ("{podTemplate: {spec: {hostAlias: []}}}", "spec.podTemplate.spec.hostAlias", "no such field"),
     ("{podTemplate: {spec: {containers: [{name: orders, imgae: a}]}}}", "spec.podTemplate.spec.containers[0].imgae", "no such field"),
@@ -85,25 +141,77 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("{podTemplate: {spec: {nodeName: a}}}", "spec.podTemplate.spec.nodeName", "spec.placement"),
     ("{podTemplate: {spec: {serviceAccountName: a}}}", "spec.podTemplate.spec.serviceAccountName", "spec.serviceAccount"),
     ("{podTemplate: {spec: {serviceAccount: a}}}", "spec.podTemplate.spec.serviceAccount", "spec.serviceAccount"),
-    ("{podTemplate: {spec: {automountServiceAccountToken: true}}}", "spec.podTemplate.spec.automountServiceAccountToken", "spec.serviceAccount.automountToken"),
+    (
+        "{podTemplate: {spec: {automountServiceAccountToken: true}}}",
+        "spec.podTemplate.spec.automountServiceAccountToken",
+        "spec.serviceAccount.automountToken",
+    ),
     ("{podTemplate: {spec: {restartPolicy: Never}}}", "spec.podTemplate.spec.restartPolicy", "until they are replaced"),
     ("{podTemplate: {spec: {activeDeadlineSeconds: 5}}}", "spec.podTemplate.spec.activeDeadlineSeconds", "until they are replaced"),
     ("{podTemplate: {spec: {ephemeralContainers: [{name: a}]}}}", "spec.podTemplate.spec.ephemeralContainers", "kubectl debug"),
     ("{podTemplate: {spec: {priorityClassName: system-node-critical}}}", "spec.podTemplate.spec.priorityClassName", "the cluster's own"),
     ("{podTemplate: {spec: {os: {name: windows}}}}", "spec.podTemplate.spec.os", "Linux"),
-    ("{podTemplate: {spec: {volumes: [{name: a, hostPath: {path: /}}]}}}", "spec.podTemplate.spec.volumes[0].hostPath", "must not be mounted"),
+    (
+        "{podTemplate: {spec: {volumes: [{name: a, hostPath: {path: /}}]}}}",
+        "spec.podTemplate.spec.volumes[0].hostPath",
+        "must not be mounted",
+    ),
     ("{podTemplate: {spec: {volumes: [{emptyDir: {}}]}}}", "spec.podTemplate.spec.volumes[0].name", "needs its name"),
-    ("{podTemplate: {spec: {securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}}}}", "spec.podTemplate.spec.securityContext.sysctls[0].name", "kernel.msgmax"),
-    ("{podTemplate: {spec: {securityContext: {seccompProfile: {type: Unconfined}}}}}", "spec.podTemplate.spec.securityContext.seccompProfile.type", "confined"),
-    ("{podTemplate: {spec: {securityContext: {windowsOptions: {hostProcess: true}}}}}", "spec.podTemplate.spec.securityContext.windowsOptions.hostProcess", "the node itself"),
-    ("{podTemplate: {spec: {securityContext: {seLinuxOptions: {type: spc_t}}}}}", "spec.podTemplate.spec.securityContext.seLinuxOptions", "container types"),
-    ("{podTemplate: {spec: {containers: [{name: orders, securityContext: {privileged: true}}]}}}", "spec.podTemplate.spec.containers[0].securityContext.privileged", "owns the node"),
-    ("{podTemplate: {spec: {initContainers: [{name: a, image: b, securityContext: {capabilities: {add: [NET_ADMIN]}}}]}}}", "spec.podTemplate.spec.initContainers[0].securityContext.capabilities.add[0]", "NET_ADMIN"),
-    ("{podTemplate: {spec: {containers: [{name: orders, securityContext: {procMount: Unmasked}}]}}}", "spec.podTemplate.spec.containers[0].securityContext.procMount", "masked"),
-    ("{podTemplate: {spec: {containers: [{name: orders, securityContext: {appArmorProfile: {type: Unconfined}}}]}}}", "spec.podTemplate.spec.containers[0].securityContext.appArmorProfile.type", "confined"),
-    ("{podTemplate: {spec: {containers: [{name: orders, ports: [{containerPort: 1, hostPort: 1}]}]}}}", "spec.podTemplate.spec.containers[0].ports[0].hostPort", "use the Service"),
-    ("{podTemplate: {spec: {containers: [{name: orders, livenessProbe: {httpGet: {host: a, port: 1}}}]}}}", "spec.podTemplate.spec.containers[0].livenessProbe.httpGet.host", "the pod itself"),
-    ("{podTemplate: {spec: {containers: [{name: orders, lifecycle: {preStop: {tcpSocket: {host: a, port: 1}}}}]}}}", "spec.podTemplate.spec.containers[0].lifecycle.preStop.tcpSocket.host", "the pod itself"),
+    (
+        "{podTemplate: {spec: {securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}}}}",
+        "spec.podTemplate.spec.securityContext.sysctls[0].name",
+        "kernel.msgmax",
+    ),
+    (
+        "{podTemplate: {spec: {securityContext: {seccompProfile: {type: Unconfined}}}}}",
+        "spec.podTemplate.spec.securityContext.seccompProfile.type",
+        "confined",
+    ),
+    (
+        "{podTemplate: {spec: {securityContext: {windowsOptions: {hostProcess: true}}}}}",
+        "spec.podTemplate.spec.securityContext.windowsOptions.hostProcess",
+        "the node itself",
+    ),
+    (
+        "{podTemplate: {spec: {securityContext: {seLinuxOptions: {type: spc_t}}}}}",
+        "spec.podTemplate.spec.securityContext.seLinuxOptions",
+        "container types",
+    ),
+    (
+        "{podTemplate: {spec: {containers: [{name: orders, securityContext: {privileged: true}}]}}}",
+        "spec.podTemplate.spec.containers[0].securityContext.privileged",
+        "owns the node",
+    ),
+    (
+        "{podTemplate: {spec: {initContainers: [{name: a, image: b, securityContext: {capabilities: {add: [NET_ADMIN]}}}]}}}",
+        "spec.podTemplate.spec.initContainers[0].securityContext.capabilities.add[0]",
+        "NET_ADMIN",
+    ),
+    (
+        "{podTemplate: {spec: {containers: [{name: orders, securityContext: {procMount: Unmasked}}]}}}",
+        "spec.podTemplate.spec.containers[0].securityContext.procMount",
+        "masked",
+    ),
+    (
+        "{podTemplate: {spec: {containers: [{name: orders, securityContext: {appArmorProfile: {type: Unconfined}}}]}}}",
+        "spec.podTemplate.spec.containers[0].securityContext.appArmorProfile.type",
+        "confined",
+    ),
+    (
+        "{podTemplate: {spec: {containers: [{name: orders, ports: [{containerPort: 1, hostPort: 1}]}]}}}",
+        "spec.podTemplate.spec.containers[0].ports[0].hostPort",
+        "use the Service",
+    ),
+    (
+        "{podTemplate: {spec: {containers: [{name: orders, livenessProbe: {httpGet: {host: a, port: 1}}}]}}}",
+        "spec.podTemplate.spec.containers[0].livenessProbe.httpGet.host",
+        "the pod itself",
+    ),
+    (
+        "{podTemplate: {spec: {containers: [{name: orders, lifecycle: {preStop: {tcpSocket: {host: a, port: 1}}}}]}}}",
+        "spec.podTemplate.spec.containers[0].lifecycle.preStop.tcpSocket.host",
+        "the pod itself",
+    ),
 ];
 
 #[test]
@@ -197,7 +305,9 @@ fn cpu_is_the_target_unless_another_is_given() {
 
 #[test]
 fn the_autoscalers_behavior_is_always_whole() {
-    let Scaling::Auto(bounds) = service("{autoscaling: {behavior: {scaleDown: {stabilizationWindowSeconds: 60, selectPolicy: Min}}}}").scaling else {
+    let Scaling::Auto(bounds) =
+        service("{autoscaling: {behavior: {scaleDown: {stabilizationWindowSeconds: 60, selectPolicy: Min}}}}").scaling
+    else {
         panic!("fixed")
     };
     let expected = json!({
@@ -225,9 +335,13 @@ fn a_list_closes_its_direction_only() {
 
 #[test]
 fn identity_commands_and_the_rest() {
-    let service = service("{system: shop, owner: team-a, disruption: {policy: None}, rollout: {strategy: Recreate}, deletionPolicy: Orphan}");
+    let service =
+        service("{system: shop, owner: team-a, disruption: {policy: None}, rollout: {strategy: Recreate}, deletionPolicy: Orphan}");
     assert_eq!((service.name.as_str(), service.namespace.as_str(), service.generation), ("orders", "shop", 3));
-    assert_eq!(service.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(), ["app.kubernetes.io/part-of=shop", "microservices.dev/owner=team-a"]);
+    assert_eq!(
+        service.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
+        ["app.kubernetes.io/part-of=shop", "microservices.dev/owner=team-a"]
+    );
     assert_eq!(service.commands, Commands { retry: Some("6f9c1a2b".to_owned()), restart: None });
     assert_eq!(service.disruption, None);
     assert_eq!((service.rollout.strategy, service.rollout.history_limit), (Strategy::Recreate, 10));
@@ -244,7 +358,10 @@ fn defaults_say_what_the_spec_leaves_out_and_nothing_else() {
     assert_eq!(short["lifecycle"], json!({"preStop": {"sleep": {"seconds": 5}}}));
     assert_eq!(short["rollout"]["maxSurge"], "25%");
 
-    let given = service("{replicas: 3, terminationGracePeriodSeconds: 4, resources: {requests: {cpu: 1}, limits: {memory: 1Gi}}, rollout: {maxSurge: 1}}").defaults;
+    let given = service(
+        "{replicas: 3, terminationGracePeriodSeconds: 4, resources: {requests: {cpu: 1}, limits: {memory: 1Gi}}, rollout: {maxSurge: 1}}",
+    )
+    .defaults;
     assert!(!given.contains_key("autoscaling") && !given.contains_key("service") && !given.contains_key("terminationGracePeriodSeconds"));
     assert_eq!(given["resources"], json!({"requests": {"memory": "256Mi"}}));
     assert!(given["rollout"].get("maxSurge").is_none());

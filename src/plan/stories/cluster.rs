@@ -106,7 +106,8 @@ impl Story {
             exit_code,
             ready: false,
         }];
-        self.world.pods = vec![Pod { name: "orders-7d9-x2x".to_owned(), revision, phase: "Pending".to_owned(), containers, ..Pod::default() }];
+        self.world.pods =
+            vec![Pod { name: "orders-7d9-x2x".to_owned(), revision, phase: "Pending".to_owned(), containers, ..Pod::default() }];
         self.settle()
     }
 
@@ -178,8 +179,13 @@ impl Story {
                 _ => {}
             }
         }
-        let doomed: Vec<ChildRef> = self.world.children.iter().map(|l| l.reference.clone())
-            .filter(|r| !planned.retained.contains(r) && !planned.list.iter().any(|c| &c.reference == r)).collect();
+        let doomed: Vec<ChildRef> = self
+            .world
+            .children
+            .iter()
+            .map(|l| l.reference.clone())
+            .filter(|r| !planned.retained.contains(r) && !planned.list.iter().any(|c| &c.reference == r))
+            .collect();
         self.world.children.retain(|l| !doomed.contains(&l.reference));
         applied.pruned = doomed;
         applied
@@ -281,4 +287,3 @@ pub fn mask(world: &World, text: &str) -> String {
         text.replace(&revision.hash, &format!("‹{image}›"))
     })
 }
-

@@ -174,9 +174,13 @@ fn exactly_one_summary_condition_is_true_in_every_situation() {
         suspended.edit(|s| s.suspend = Some(true));
     }
     for story in &stories {
-        let summary: Vec<String> = story.status().conditions.iter()
+        let summary: Vec<String> = story
+            .status()
+            .conditions
+            .iter()
             .filter(|c| ["Ready", "Reconciling", "Stalled"].contains(&c.type_.as_str()) && c.status == "True")
-            .map(|c| c.type_.clone()).collect();
+            .map(|c| c.type_.clone())
+            .collect();
         assert_eq!(summary.len(), 1, "{summary:?}\n{}", story.trace);
         assert!(story.status().conditions.iter().all(|c| c.observed_generation == story.world.object.metadata.generation));
     }
@@ -185,7 +189,10 @@ fn exactly_one_summary_condition_is_true_in_every_situation() {
 #[test]
 fn a_suspended_service_keeps_its_conditions_and_follows_the_generation() {
     let mut story = ready_service();
-    story.edit(|s| { s.suspend = Some(true); s.image = "orders:2".to_owned(); });
+    story.edit(|s| {
+        s.suspend = Some(true);
+        s.image = "orders:2".to_owned();
+    });
     assert_eq!(story.image(), "orders:1", "nothing is applied");
     assert_eq!(story.condition("Suspended").0, "True");
     assert_eq!(story.condition("Ready").0, "True");
@@ -209,7 +216,10 @@ fn transition_times_move_only_when_a_status_flips() {
 fn scaled_to_zero_is_ready() {
     let mut story = Story::of(json!({"image": "orders:1", "port": 8080, "replicas": 0}));
     story.settle().deployment(0, 0, 0, 0);
-    assert_eq!(story.condition("Ready"), ("True".to_owned(), "ScaledToZero".to_owned(), "scaled to zero by `spec.replicas: 0`; no pod serves".to_owned()));
+    assert_eq!(
+        story.condition("Ready"),
+        ("True".to_owned(), "ScaledToZero".to_owned(), "scaled to zero by `spec.replicas: 0`; no pod serves".to_owned())
+    );
 }
 
 #[test]
@@ -231,7 +241,12 @@ fn an_operator_that_renders_differently_today_restarts_nothing() {
     let events = story.events.len();
     story.settle();
     assert_eq!((story.image(), story.events.len()), (before, events));
-    let template = story.world.children.iter().find(|l| l.reference.kind == Kind::Deployment).map(|l| l.object["spec"]["template"]["metadata"]["annotations"].clone());
+    let template = story
+        .world
+        .children
+        .iter()
+        .find(|l| l.reference.kind == Kind::Deployment)
+        .map(|l| l.object["spec"]["template"]["metadata"]["annotations"].clone());
     assert_eq!(template, Some(json!({"old": "rendering"})));
 }
 

@@ -13,8 +13,19 @@ use crate::api::problem::Reason;
 
 /// Capabilities that `baseline` allows to be added.
 const CAPABILITIES: [&str; 13] = [
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID",
-    "SETPCAP", "SETUID", "SYS_CHROOT",
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
 ];
 /// Kernel settings that `baseline` allows.
 const SYSCTLS: [&str; 12] = [
@@ -147,7 +158,11 @@ fn labels(path: &str, options: Option<&SELinuxOptions>, found: &mut Findings) {
 
 fn host_process(path: &str, options: Option<&WindowsSecurityContextOptions>, found: &mut Findings) {
     if options.and_then(|options| options.host_process) == Some(true) {
-        found.error(format!("{path}.windowsOptions.hostProcess"), Reason::Forbidden, "the container must not run on the node itself: remove it");
+        found.error(
+            format!("{path}.windowsOptions.hostProcess"),
+            Reason::Forbidden,
+            "the container must not run on the node itself: remove it",
+        );
     }
 }
 
@@ -178,7 +193,11 @@ fn hosts(path: &str, hosts: [(&str, Option<&String>); 2], found: &mut Findings) 
 pub fn annotations(path: &str, annotations: Option<&BTreeMap<String, String>>, found: &mut Findings) {
     for (key, value) in annotations.into_iter().flatten().filter(|(key, _)| key.starts_with(APP_ARMOR)) {
         if !(value.is_empty() || value == "runtime/default" || value.starts_with("localhost/")) {
-            found.error(format!("{path}[{key}]"), Reason::Forbidden, "the container must stay confined: use `runtime/default` or `localhost/…`");
+            found.error(
+                format!("{path}[{key}]"),
+                Reason::Forbidden,
+                "the container must stay confined: use `runtime/default` or `localhost/…`",
+            );
         }
     }
 }
