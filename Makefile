@@ -8,6 +8,9 @@ TARGET := x86_64-unknown-linux-gnu
 STATIC := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --release --target $(TARGET)
 RELEASE := target/$(TARGET)/release
 
+# Stories at the same time. They mostly wait, so more than there are cores.
+STORIES := 6
+
 step = @printf '\n\033[1m── %s\033[0m\n' "$(1)"
 
 .PHONY: help demo test generate lint unit binaries cluster-sim cluster-real clean-clusters e2e-sim e2e-real readme chart install
@@ -63,11 +66,11 @@ install: binaries ## Install, upgrade, roll back and uninstall with Helm 3, Helm
 
 e2e-sim: binaries ## End-to-end stories on the simulated cluster
 	$(call step,Stories on the simulated cluster)
-	@E2E_CLUSTER=sim OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator cargo test --quiet --test e2e
+	@E2E_CLUSTER=sim OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator cargo test --quiet --test e2e -- --test-threads $(STORIES)
 
 e2e-real: binaries ## End-to-end stories on the cluster with real pods (root)
 	$(call step,Stories on the real cluster)
-	@E2E_CLUSTER=real OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator TESTSERVER_BIN=$(CURDIR)/$(RELEASE)/testserver cargo test --quiet --test e2e
+	@E2E_CLUSTER=real OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator TESTSERVER_BIN=$(CURDIR)/$(RELEASE)/testserver cargo test --quiet --test e2e -- --test-threads $(STORIES)
 
 readme: ## Execute every command block of the README
 	$(call step,README)

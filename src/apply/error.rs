@@ -131,10 +131,12 @@ fn by_code(asked: Asked, status: &Status) -> Failure {
 
 /// RBAC says who cannot do what; whatever else is forbidden was refused by an admission plugin.
 fn forbidden(asked: Asked, said: &str) -> Failure {
-    let Asked { verb, resource, namespace } = asked;
+    let Asked { resource, namespace, .. } = asked;
     let user = after(said, "User \"").and_then(|rest| rest.split_once('"')).map(|(user, _)| user);
-    match user {
-        Some(user) if said.contains(" cannot ") => Failure::new(
+    // Not always the verb that was asked for: an apply to an absent object also needs `create`.
+    let lacking = after(said, " cannot ").and_then(|rest| rest.split_whitespace().next());
+    match user.zip(lacking) {
+        Some((user, verb)) => Failure::new(
             Cause::Forbidden,
             format!(
                 "the operator may not {verb} {resource} in namespace {namespace}: grant the verb in its role, then check with \

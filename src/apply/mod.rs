@@ -155,6 +155,9 @@ impl Applier {
         if let Some(live) = live.filter(|live| self.stubborn.knows(&key, body, live)) {
             return Ok(Outcome::Kept { uid: live.uid.clone() });
         }
+        if let Some((live, ports)) = live.filter(|_| reference.kind == Kind::Service).and_then(|live| Some((live, step::alien_ports(body, live)?))) {
+            self.wire.set_ports(service, live, ports).await?;
+        }
         let written = match (self.wire.apply(service, reference, body).await, live) {
             (Err(error), _) if error::is_replaced(&error) => {
                 return Ok(Outcome::passing(format!("{reference} was replaced by another object at the same moment")));

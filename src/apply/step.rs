@@ -6,7 +6,7 @@ use crate::api::labels;
 use crate::model::{Child, Kind, Scaling, Service};
 use crate::observe::controller;
 use crate::observe::world::{Live, Ownership};
-use crate::plan::diff::difference;
+use crate::plan::diff::{difference, foreign_ports};
 use crate::plan::digest::digest;
 use crate::plan::replicas::{LiveReplicas, replicas};
 
@@ -79,6 +79,13 @@ pub fn step(service: &Service, child: &Child, live: Option<&Live>) -> Step {
 pub fn starts_pods(child: &Child, live: Option<&Live>) -> bool {
     let template = |object: &Value| object.pointer("/spec/template").cloned().unwrap_or_default();
     live.is_none_or(|live| difference(&template(&child.object), &template(&live.object)).is_some())
+}
+
+/// The planned ports of a Service, if the live one has others beside them.
+pub fn alien_ports<'a>(body: &'a Value, live: &Live) -> Option<&'a Value> {
+    let planned = body.pointer("/spec/ports")?;
+    let found = live.object.pointer("/spec/ports")?.as_array()?;
+    foreign_ports(planned.as_array()?, found).next().is_some().then_some(planned)
 }
 
 /// The body that creates an absent object and nothing else.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::model::{ChildRef, Kind, Service};
 use crate::observe::world::Live;
@@ -32,6 +32,19 @@ impl Wire {
         let params = PatchParams::apply(fields::CHILDREN).force();
         let seen = self.ask(self.api(service, reference.kind).patch(&reference.name, &params, &Patch::Apply(body))).await?;
         Ok(self.expectations.answered(&key(service), &service.uid, reference, seen))
+    }
+
+    /// Sets the ports of a Service to these and no others. Server-side apply cannot: it leaves what others have added.
+    /// Only for the state that was read.
+    pub async fn set_ports(&self, service: &Service, live: &Live, ports: &Value) -> kube::Result<()> {
+        let patch = json!({
+            "metadata": {"uid": live.uid, "resourceVersion": live.resource_version},
+            "spec": {"ports": ports},
+        });
+        let params = PatchParams { field_manager: Some(fields::CHILDREN.to_owned()), ..PatchParams::default() };
+        let seen = self.ask(self.api(service, Kind::Service).patch(&live.reference.name, &params, &Patch::Merge(&patch))).await?;
+        self.expectations.answered(&key(service), &service.uid, &live.reference, seen);
+        Ok(())
     }
 
     /// Reads a child past the watch.

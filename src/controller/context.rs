@@ -19,7 +19,7 @@ use super::metrics::{Metrics, Outcome, Write};
 
 /// How long status that only counts waits after the last write of status. Pods of a new service become ready within
 /// seconds of each other; the transition to `Ready` then takes the numbers along.
-const DISPLAY_PAUSE: Duration = Duration::from_secs(2);
+const DISPLAY_PAUSE: Duration = Duration::from_secs(5);
 /// After a conflict somebody else's write is on its way to the watch.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(300);
 

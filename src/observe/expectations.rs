@@ -7,7 +7,7 @@
 //! kubernetes/enhancements#5647.)
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -45,7 +45,13 @@ pub struct Expectations {
 struct Answers {
     by_family: HashMap<Key, Vec<Expected>>,
     count: usize,
+    /// The latest version that a watch told of, by kind and namespace. The answer to a write can come after the watch has
+    /// told of the object and even of its deletion; remembered then, it would bring the object back to life.
+    passed: HashMap<(Watched, Arc<str>), Version>,
 }
+
+/// Namespaces times kinds of which the latest version is kept. Beyond that all are forgotten, and learnt again.
+const NAMESPACES: usize = 65_536;
 
 impl Expectations {
     /// The server answered a write, or a read past the tables, with this.
@@ -61,6 +67,10 @@ impl Expectations {
     fn remember(&self, family: &Key, expected: Expected) {
         let mut answers = self.lock();
         answers.forget(family, |old| old.watched == expected.watched && old.name == expected.name);
+        let passed = answers.passed.get(&(expected.watched, Arc::clone(&family.namespace)));
+        if expected.fact.is_some() && passed.is_some_and(|passed| !passed.is_before(&expected.version)) {
+            return;
+        }
         if answers.count >= CAPACITY {
             answers.forget_everywhere(|old| old.since.elapsed() >= LIFETIME);
         }
@@ -73,6 +83,7 @@ impl Expectations {
     /// A watch told of an object at `version`: what was expected at or before it has come.
     pub fn arrived(&self, family: &Key, watched: Watched, name: &str, version: &Version) {
         let mut answers = self.lock();
+        answers.pass(family, watched, version);
         if answers.count > 0 {
             let due = |old: &Expected| old.watched == watched && *old.name == *name && !version.is_before(&old.version);
             answers.forget(family, due);
@@ -126,6 +137,16 @@ impl Expected {
 }
 
 impl Answers {
+    fn pass(&mut self, family: &Key, watched: Watched, version: &Version) {
+        if self.passed.len() >= NAMESPACES {
+            self.passed.clear();
+        }
+        let latest = self.passed.entry((watched, Arc::clone(&family.namespace))).or_insert_with(|| version.clone());
+        if latest.is_before(version) {
+            *latest = version.clone();
+        }
+    }
+
     fn forget(&mut self, family: &Key, due: impl Fn(&Expected) -> bool) -> bool {
         let Some(all) = self.by_family.get_mut(family) else { return false };
         let before = all.len();
@@ -226,6 +247,20 @@ mod tests {
         assert_eq!(count(&all), 1);
         all.arrived(&family(), SERVICE, "orders", &Version::parse("9"));
         assert_eq!(read(&all, vec![]), []);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_object_has_gone_brings_nothing_back() {
+        let all = Expectations::default();
+        // Made at 7 and deleted at 8, both told by the watch before the answer to the creation is read.
+        all.arrived(&family(), SERVICE, "orders", &Version::parse("7"));
+        all.arrived(&family(), SERVICE, "orders", &Version::parse("8"));
+        wrote(&all, "7", 1);
+        assert_eq!(read(&all, vec![]), []);
+        wrote(&all, "9", 2);
+        assert_eq!(read(&all, vec![]), [("9".to_owned(), fact(2))], "what is newer than the watch is believed");
+        all.wrote(&Key::new("bank", "orders"), SERVICE, "orders", Version::parse("7"), fact(1));
+        assert_eq!(count(&all), 2, "another namespace may have a watch of its own, which is behind");
     }
 
     #[tokio::test(start_paused = true)]

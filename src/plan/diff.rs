@@ -137,6 +137,9 @@ fn is_default(name: &str, value: &Value) -> bool {
 
 fn lists(at: &Trail, intent: &[Value], live: &[Value]) -> Verdict {
     if let Some(keys) = keys(at, intent) {
+        if keys == SERVICE_PORT && foreign_ports(intent, live).next().is_some() {
+            return Err(at.to_string());
+        }
         return intent.iter().try_for_each(|item| {
             let found = live.iter().find(|candidate| keys.iter().all(|key| key_of(item, key) == key_of(candidate, key)));
             let which = keys.iter().map(|key| format!("{key}={}", key_of(item, key).unwrap_or_default()));
@@ -155,6 +158,13 @@ fn lists(at: &Trail, intent: &[Value], live: &[Value]) -> Verdict {
         .zip(live)
         .enumerate()
         .try_for_each(|(index, (wanted, found))| compare(&Trail::Item(at, &index.to_string()), wanted, found, Extra::Refused))
+}
+
+/// Ports of a live Service that the intent does not have. Nobody else may add any: they would be ways into the pods that
+/// nobody declared, and one that bears the name of a declared port keeps the server from taking ours.
+pub fn foreign_ports<'a>(intent: &'a [Value], live: &'a [Value]) -> impl Iterator<Item = &'a Value> {
+    let same = |a: &Value, b: &Value| SERVICE_PORT.iter().all(|key| key_of(a, key) == key_of(b, key));
+    live.iter().filter(move |found| !intent.iter().any(|wanted| same(wanted, found)))
 }
 
 /// The keys of a list that is merged. `ports` is keyed in containers and Services and atomic in network policies.

@@ -78,7 +78,9 @@ fn ports_are_keyed_in_containers_and_services_and_atomic_in_network_policies() {
     );
 
     let service = |ports: Value| json!({"spec": {"ports": ports}});
-    let live = service(json!([{"port": 80, "protocol": "TCP", "targetPort": "http", "nodePort": 31000}, {"port": 81, "protocol": "TCP"}]));
+    let live = service(json!([{"port": 80, "protocol": "TCP", "targetPort": "http", "nodePort": 31000}]));
+    let more = service(json!([{"port": 80, "protocol": "TCP", "targetPort": "http"}, {"port": 81, "protocol": "TCP"}]));
+    differs("spec.ports", &service(json!([{"port": 80, "protocol": "TCP", "targetPort": "http"}])), &more);
     holds(&service(json!([{"port": 80, "protocol": "TCP", "targetPort": "http"}])), &live);
     differs("spec.ports[port=80,protocol=TCP].targetPort", &service(json!([{"port": 80, "protocol": "TCP", "targetPort": "web"}])), &live);
 

@@ -129,6 +129,7 @@ fn references() -> Vec<(&'static str, Value)> {
         ("secret.secretName", named()),
         ("sources[].secret.name", named()),
         ("claimName", named()),
+        ("priorityClassName", named()),
         ("items[].key", data_key()),
         ("items[].path", json!({"maxLength": 512, "pattern": RELATIVE})),
         ("serviceAccountToken.path", json!({"maxLength": 512, "pattern": RELATIVE})),

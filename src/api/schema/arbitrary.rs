@@ -88,7 +88,24 @@ impl Maker {
     fn text(&mut self, schema: &Value) -> Value {
         let most = usize::try_from(schema["maxLength"].as_u64().unwrap_or(64)).unwrap();
         let Some(pattern) = schema["pattern"].as_str() else {
-            let words = ["/etc/a", "/srv/b", "/tmp", "ghcr.io/acme/orders:1", "a", "b", "10.0.0.0/8", "http", "x/y", "é \u{1f980}"];
+            let words = [
+                "",
+                "a",
+                "b",
+                "http",
+                "/tmp",
+                "/etc/a",
+                "/srv/b",
+                "x/y",
+                "ghcr.io/acme/orders:1",
+                "10.0.0.0/8",
+                "A b",
+                "UPPER",
+                "-x",
+                "x.y_z",
+                "$(A)",
+                "é \u{1f980}",
+            ];
             return words[self.draw(0..words.len())].into();
         };
         let anchorless = pattern.trim_start_matches('^').trim_end_matches('$');
