@@ -99,6 +99,10 @@ impl Applier {
             for (reference, outcome) in outcomes {
                 note(&mut applied, reference, outcome);
             }
+            // Nothing can be created in a namespace that goes; each further try would be one more refusal.
+            if applied.failures.iter().any(|failure| failure.cause == Cause::Terminating) {
+                break;
+            }
         }
         // What failed may be what replaces something that looks unwanted.
         if applied.failures.is_empty() {
@@ -155,7 +159,9 @@ impl Applier {
         if let Some(live) = live.filter(|live| self.stubborn.knows(&key, body, live)) {
             return Ok(Outcome::Kept { uid: live.uid.clone() });
         }
-        if let Some((live, ports)) = live.filter(|_| reference.kind == Kind::Service).and_then(|live| Some((live, step::alien_ports(body, live)?))) {
+        if let Some((live, ports)) =
+            live.filter(|_| reference.kind == Kind::Service).and_then(|live| Some((live, step::alien_ports(body, live)?)))
+        {
             self.wire.set_ports(service, live, ports).await?;
         }
         let written = match (self.wire.apply(service, reference, body).await, live) {

@@ -80,7 +80,10 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
     for row in rows {
         let Watched::Child(kind) = row.watched else { continue };
         let reference = ChildRef { kind, name: row.name(key).to_owned() };
-        let Some((live, whole)) = child(key, &uid, reference, &row.version, &row.fact) else { continue };
+        let Some((mut live, whole)) = child(key, &uid, reference, &row.version, &row.fact) else { continue };
+        if live.owner == uncontrolled() && is_in_inventory(&world.object, &live.uid) {
+            live.owner = Ownership::Ours;
+        }
         let own = !matches!(live.owner, Ownership::Foreign(_));
         let namesake = *live.reference.name == *key.name;
         match kind {
@@ -137,6 +140,15 @@ fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+fn uncontrolled() -> Ownership {
+    Ownership::Foreign("not controlled by anything".to_owned())
+}
+
+/// An object of which we once noted that we made it, uid and all, stays ours when somebody takes its owner reference off.
+fn is_in_inventory(service: &Microservice, uid: &str) -> bool {
+    service.status.iter().flat_map(|status| &status.inventory).any(|entry| entry.uid == uid)
+}
+
 /// Whose a child is, in the eyes of the Microservice `key` with this uid.
 fn ownership(key: &Key, uid: &str, child: &Value) -> Ownership {
     if let Some(owner) = controller(child) {
@@ -152,7 +164,7 @@ fn ownership(key: &Key, uid: &str, child: &Value) -> Ownership {
     match annotations.and_then(|all| all.get(labels::ORPHAN_OF)).and_then(Value::as_str) {
         Some(of) if *of == key.to_string() => Ownership::Orphaned,
         Some(of) => Ownership::Foreign(format!("left behind by Microservice {of}")),
-        None => Ownership::Foreign("not controlled by anything".to_owned()),
+        None => uncontrolled(),
     }
 }
 

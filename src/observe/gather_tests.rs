@@ -264,3 +264,19 @@ fn a_pod_that_is_being_deleted_is_told_by_its_timestamp() {
     let object = json!({"metadata": {"name": "a", "namespace": "shop", "deletionTimestamp": "2026-11-22T10:00:00Z"}, "status": ready()});
     assert!(matches!(row(Watched::Pod, &object).fact, Fact::Pod { class: Class::Leaving, .. }));
 }
+
+#[test]
+fn a_child_whose_owner_reference_was_taken_off_stays_ours_if_it_is_in_the_inventory() {
+    let main = row(
+        Watched::Microservice,
+        &json!({
+            "metadata": {"name": "orders", "namespace": "shop", "uid": "u-1", "generation": 1, "resourceVersion": "7"},
+            "spec": {"image": "orders:1"},
+            "status": {"observedGeneration": 1, "inventory": [{"version": "v1", "kind": "Service", "name": "orders", "uid": "u-orders"}]}
+        }),
+    );
+    let stripped = world(&[main.clone(), child(Kind::Service, "orders", json!({}))]);
+    assert_eq!(stripped.children[0].owner, Ownership::Ours);
+    let namesake = world(&[main, child(Kind::Service, "other", json!({}))]);
+    assert!(matches!(namesake.children[0].owner, Ownership::Foreign(_)), "another uid is another object");
+}

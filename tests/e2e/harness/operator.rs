@@ -74,7 +74,7 @@ impl Operator {
             .arg(format!("--health-address=127.0.0.1:{}", self.health))
             .arg(format!("--metrics-address=127.0.0.1:{}", self.metrics))
             .arg(format!("--log-level={}", std::env::var("E2E_OPERATOR_LOG").unwrap_or_else(|_| "info".to_owned())))
-            .arg("--log-format=text")
+            .arg("--log-format=human")
             .args(&self.setup.arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("POD_NAME", &self.name)

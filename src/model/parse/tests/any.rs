@@ -14,7 +14,7 @@ fn admitted(value: &Value) -> bool {
 
 proptest! {
     // Objects are large, and most of the work is making them.
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     /// One object that the watch cannot read would stop the operator for all.
     #[test]
