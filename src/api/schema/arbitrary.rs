@@ -108,8 +108,7 @@ impl Maker {
             ];
             return words[self.draw(0..words.len())].into();
         };
-        let anchorless = pattern.trim_start_matches('^').trim_end_matches('$');
-        let made = self.patterns.entry(pattern.to_owned()).or_insert_with(|| string_regex(anchorless).unwrap());
+        let made = self.patterns.entry(pattern.to_owned()).or_insert_with(|| string_regex(&short(pattern)).unwrap());
         loop {
             let text = made.new_tree(&mut self.runner).unwrap().current();
             if text.len() <= most {
@@ -138,4 +137,19 @@ impl Maker {
             _ => Value::Object((0..3).map(|_| (self.key(), self.free(depth - 1))).collect()),
         }
     }
+}
+
+/// The pattern without anchors, and with at most two repetitions where it wants any number: `(a+-)*` would else mean texts
+/// of a thousand characters, of which hardly one fits a name.
+fn short(pattern: &str) -> String {
+    let mut class = false;
+    let inner = pattern.trim_start_matches('^').trim_end_matches('$').chars();
+    inner.fold(String::new(), |text, char| {
+        class = char == '[' || class && char != ']';
+        match char {
+            '*' if !class => text + "{0,2}",
+            '+' if !class => text + "{1,2}",
+            other => text + &other.to_string(),
+        }
+    })
 }
