@@ -53,7 +53,7 @@ mod tests {
 
     /// `kubectl apply` without `--server-side` stores the whole object in an annotation of at most 256 KiB.
     const COMPACT_MAX: usize = 262_144;
-    /// Ours, in `docs/`: what a reader still opens.
+    /// The bound that the project sets itself; the CRDs of others with pods in them have 500 KB and more.
     const YAML_MAX: usize = 200_000;
 
     #[test]

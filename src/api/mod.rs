@@ -2,6 +2,7 @@
 
 pub mod crd;
 pub mod labels;
+pub mod patterns;
 pub mod problem;
 pub mod rules;
 pub mod schema;

@@ -112,7 +112,7 @@ impl Input {
     fn take(&self, name: &str, text: String, all: &mut Manifests) {
         let values: Vec<Value> = match documents(&text) {
             Ok(values) => values,
-            Err(error) => return all.unreadable.push(format!("{name}: {error}")),
+            Err(error) => return all.unreadable.push(explained(name, &error)),
         };
         let file = Rc::new(File { name: name.to_owned(), text, shapes: OnceCell::new() });
         for (index, value) in values.into_iter().enumerate() {
@@ -140,6 +140,13 @@ fn documents<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, serde_saphyr::Er
     // As kubectl's reader, which is of YAML 1.1: `defaultMode: 0644` is octal. `yes` and `on` are booleans to both.
     let options = serde_saphyr::options! { legacy_octal_numbers: true };
     serde_saphyr::from_multiple_with_options(text, options)
+}
+
+/// The reader's words with the lines around the place.
+fn explained(name: &str, error: &serde_saphyr::Error) -> String {
+    let options = serde_saphyr::render_options! { formatter: &serde_saphyr::UserMessageFormatter, source_name: Some(name) };
+    let text = error.render_with_options(options);
+    format!("{name}: {}", text.strip_prefix("error: ").unwrap_or(&text))
 }
 
 /// The files below a path, sorted, so that output does not depend on the file system; hidden ones are left alone.

@@ -29,7 +29,7 @@ const LISTED: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Parsed {
     pub service: Service,
-    /// Not empty, yet no reason to stop.
+    /// What is doubtful, yet no reason to stop.
     pub warnings: Vec<Problem>,
 }
 

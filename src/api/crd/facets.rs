@@ -3,6 +3,11 @@
 
 use serde_json::{Value, json};
 
+use crate::api::patterns::{
+    DATA_KEY, LABEL_KEY, LABEL_VALUE, PERCENT, PERCENT_OF_ALL, PERCENT_OF_SOME, POD_FIELD, PORT_NAME, PREFIX, QUANTITY, RELATIVE,
+    RESOURCE_FIELD, SUBDOMAIN, VARIABLE,
+};
+
 /// Only the first sentence of descriptions stays below these: types that Kubernetes defines, and the companions, whose
 /// fields the main container describes in full.
 pub const SHORTENED: &[&str] = &[
@@ -25,23 +30,6 @@ pub const SHORTENED: &[&str] = &[
 pub const UNDESCRIBED: &[&str] = &["affinity"];
 /// A field of a shared type that makes no sense here.
 pub const REFUSED: &str = "initContainers[].probes";
-
-/// A name as most objects have it: a DNS subdomain of at most 253 characters (RFC 1123).
-const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
-/// A key of a ConfigMap or Secret.
-const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
-/// A label's key: an optional DNS subdomain and a slash, then at most 63 characters.
-const LABEL_KEY: &str = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
-const LABEL_VALUE: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
-/// A relative path that does not climb.
-const RELATIVE: &str = "^([^/.][^/]*|[.][^/.][^/]*|[.][.][^/]+)(/([^/.][^/]*|[.][^/.][^/]*|[.][.][^/]+))*$";
-/// An amount that is not negative, as in Kubernetes' `resource.Quantity`.
-const QUANTITY: &str = "^[+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$";
-/// A port's name: letters, digits and single hyphens, with at least one letter (RFC 6335).
-const PORT_NAME: &str = "^([a-z0-9]+-)*[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$";
-/// What core/v1 offers to `fieldRef` in an environment variable.
-const POD_FIELD: &str = "^(metadata[.](name|namespace|uid|(labels|annotations)\\['[^']+'\\])|spec[.](nodeName|serviceAccountName)|status[.](hostIPs?|podIPs?))$";
-const RESOURCE_FIELD: &str = "^(limits|requests)[.](cpu|memory|ephemeral-storage|hugepages-.+)$";
 
 fn named() -> Value {
     json!({"maxLength": 253, "pattern": SUBDOMAIN})
@@ -114,9 +102,9 @@ fn lists() -> Vec<(&'static str, Value)> {
 fn references() -> Vec<(&'static str, Value)> {
     vec![
         // Any printable ASCII but `=`, as core/v1 has it since 1.34: .NET's `Logging:Level` is common.
-        ("env[].name", json!({"maxLength": 253, "pattern": "^[ -<>-~]+$"})),
+        ("env[].name", json!({"maxLength": 253, "pattern": VARIABLE})),
         ("env[].value", json!({"maxLength": 32_768})),
-        ("envFrom[].prefix", json!({"maxLength": 253, "pattern": "^[ -<>-~]*$"})),
+        ("envFrom[].prefix", json!({"maxLength": 253, "pattern": PREFIX})),
         ("configMapKeyRef.name", named()),
         ("configMapKeyRef.key", data_key()),
         ("secretKeyRef.name", named()),
@@ -159,9 +147,9 @@ fn numbers() -> Vec<(&'static str, Value)> {
         ("tcpSocket.port", port_reference()),
         ("inbound[].ports[]", port_reference()),
         ("outbound[].ports[]", port_reference()),
-        ("maxSurge", json!({"minimum": 0, "maximum": 10_000, "maxLength": 5, "pattern": "^(0|[1-9][0-9]{0,3})%$"})),
-        ("rollout.maxUnavailable", json!({"minimum": 0, "maximum": 10_000, "maxLength": 4, "pattern": "^(0|[1-9][0-9]?|100)%$"})),
-        ("disruption.maxUnavailable", json!({"minimum": 1, "maximum": 10_000, "maxLength": 4, "pattern": "^([1-9][0-9]?|100)%$"})),
+        ("maxSurge", json!({"minimum": 0, "maximum": 10_000, "maxLength": 5, "pattern": PERCENT})),
+        ("rollout.maxUnavailable", json!({"minimum": 0, "maximum": 10_000, "maxLength": 4, "pattern": PERCENT_OF_ALL})),
+        ("disruption.maxUnavailable", json!({"minimum": 1, "maximum": 10_000, "maxLength": 4, "pattern": PERCENT_OF_SOME})),
         ("supplementalGroups[]", json!({"minimum": 0, "maximum": 2_147_483_647})),
         ("defaultMode", mode.clone()),
         ("mode", mode),

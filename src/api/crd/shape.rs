@@ -5,16 +5,13 @@ use serde_json::{Map, Value, json};
 use super::facets;
 use crate::api::rules;
 
-/// Where a node is: names of properties, `[]` for an item of a list, `{}` for a value of a map.
-type Path<'a> = Vec<&'a str>;
-
 /// Rewrites a whole schema, from its root.
 pub fn shape(root: &mut Value) {
-    let facets = facets::facets();
-    walk(root, &mut Vec::new(), &facets);
+    walk(root, &[], &facets::facets());
 }
 
-fn walk(node: &mut Value, path: &mut Path<'_>, facets: &[(&str, Value)]) {
+/// `path` says where a node is: names of properties, `[]` for an item of a list, `{}` for a value of a map.
+fn walk(node: &mut Value, path: &[&str], facets: &[(&str, Value)]) {
     let Some(schema) = node.as_object_mut() else { return };
     if ends_with(path, facets::REFUSED) {
         *schema = refused();
@@ -40,10 +37,8 @@ fn walk(node: &mut Value, path: &mut Path<'_>, facets: &[(&str, Value)]) {
     }
 }
 
-fn below(child: &mut Value, name: &str, path: &Path<'_>, facets: &[(&str, Value)]) {
-    let mut deeper: Path<'_> = path.clone();
-    deeper.push(name);
-    walk(child, &mut deeper, facets);
+fn below(child: &mut Value, name: &str, path: &[&str], facets: &[(&str, Value)]) {
+    walk(child, &[path, &[name]].concat(), facets);
 }
 
 /// Takes out what the derive adds and the server misreads.
@@ -72,7 +67,7 @@ fn plain_types(schema: &mut Map<String, Value>) {
 
 /// Descriptions are paragraphs of one line, since `kubectl explain` breaks lines itself. What is said in full elsewhere
 /// is shortened here.
-fn describe(schema: &mut Map<String, Value>, path: &Path<'_>) {
+fn describe(schema: &mut Map<String, Value>, path: &[&str]) {
     let Some(text) = schema.get("description").and_then(Value::as_str) else { return };
     let below = |places: &[&str]| places.iter().any(|at| (1..path.len()).any(|end| ends_with(&path[..end], at)));
     if below(facets::UNDESCRIBED) || path.last().is_some_and(|last| *last == "[]" || *last == "{}") {
@@ -123,7 +118,7 @@ fn bound(schema: &mut Map<String, Value>, status: bool) {
     schema.insert(add.0.to_owned(), json!(add.1));
 }
 
-fn admit(schema: &mut Map<String, Value>, path: &Path<'_>) {
+fn admit(schema: &mut Map<String, Value>, path: &[&str]) {
     let here: Vec<Value> = rules::all().filter(|rule| rule.at.iter().any(|at| ends_with(path, at))).map(rules::Rule::to_schema).collect();
     if !here.is_empty() {
         schema.insert("x-kubernetes-validations".to_owned(), json!(here));

@@ -48,6 +48,12 @@ fn close(node: &mut Value) {
         schema.insert("type".to_owned(), json!(["integer", "string"]));
     }
     let free = schema.contains_key("x-kubernetes-preserve-unknown-fields") || schema.contains_key("additionalProperties");
+    // JSON Schema's whole numbers have no end; the server's have 64 bits.
+    let whole = schema.get("type").is_some_and(|kind| kind == "integer" || kind.is_array());
+    if whole {
+        schema.entry("minimum").or_insert(json!(i64::MIN));
+        schema.entry("maximum").or_insert(json!(i64::MAX));
+    }
     if schema.get("type") == Some(&json!("object")) && !free {
         schema.insert("additionalProperties".to_owned(), json!(false));
     }

@@ -6,6 +6,7 @@ use jsonschema::paths::LocationSegment;
 use serde_json::Value;
 
 use super::structure::{self, Step};
+use crate::api::patterns;
 use crate::api::problem::Reason;
 use crate::api::v1alpha1::Problem;
 
@@ -42,7 +43,10 @@ pub fn problems(error: &ValidationError<'_>, schema: &Value) -> Vec<Problem> {
         Kind::MinItems { limit } => (Reason::Required, format!("must have at least {limit} {}", plural(*limit, "entry", "entries"))),
         Kind::MaxItems { limit } => (Reason::TooMany, format!("must have at most {limit} entries")),
         Kind::MaxProperties { limit } => (Reason::TooMany, format!("must have at most {limit} keys")),
-        Kind::Pattern { pattern } => (Reason::Invalid, format!("must match `{pattern}`, and is {value}")),
+        Kind::Pattern { pattern } => {
+            let wanted = patterns::meaning(pattern).map_or_else(|| format!("a match of `{pattern}`"), str::to_owned);
+            (Reason::Invalid, format!("must be {wanted}, and is {value}"))
+        }
         _ => (Reason::Invalid, error.to_string()),
     };
     vec![Problem::error(structure::text(&path), reason, message)]
@@ -73,7 +77,7 @@ fn distance(a: &str, b: &str) -> usize {
 fn expected(kind: &TypeKind) -> String {
     match kind {
         TypeKind::Single(one) => name(&one.to_string()),
-        TypeKind::Multiple(_) => "a whole number or a string".to_owned(),
+        TypeKind::Multiple(_) => "a whole number or a string in quotes".to_owned(),
     }
 }
 

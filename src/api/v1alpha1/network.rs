@@ -35,7 +35,7 @@ pub struct Port {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceSettings {
-    /// Port that callers use for the main port. Default: 80 for HTTP and GRPC, else `spec.port`.
+    /// Port that callers use for the main port. Default: 80 for HTTP and GRPC, else `spec.port`; with `headless` always `spec.port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
@@ -146,7 +146,7 @@ pub struct Outbound {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 49))]
     pub cidr: Option<String>,
-    /// Ports: of a callee service by name or container port, else by number. Default: a callee service's declared ports; all ports of selectors and addresses.
+    /// Ports of the callee: of a service by name or container port, of others by number. Default: the declared ports of a service; all ports of others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<IntOrString>>,
 }

@@ -77,7 +77,7 @@ fn understood(path: &str, written: &Value, read: Option<&Value>, found: &mut Fin
             false
         }
         (_, None) => {
-            found.error(path, Reason::Unknown, "a Pod's spec has no such field");
+            found.error(path, Reason::Unknown, "a Pod's spec has no such field, as far as this operator knows (Kubernetes 1.33)");
             false
         }
         (Value::Object(written), Some(Value::Object(read))) => {
