@@ -151,8 +151,8 @@ fn problems(parsed: &Parsed, applied: &Applied) -> Vec<Problem> {
 
 /// Children that exist because of this object: what was there and was not pruned, and what this pass made.
 fn inventory(world: &World, applied: &Applied) -> Vec<InventoryEntry> {
-    let there = world.children.iter().filter(|live| live.owner != Ownership::Ours || !applied.pruned.contains(&live.reference));
-    let there = there.filter(|live| live.owner == Ownership::Ours).map(|live| (&live.reference, &live.uid));
+    let there = world.children.iter().filter(|live| live.owner == Ownership::Ours && !applied.pruned.contains(&live.reference));
+    let there = there.map(|live| (&live.reference, &live.uid));
     let mut entries: Vec<InventoryEntry> = there
         .filter(|(reference, _)| !applied.existing.contains_key(reference))
         .chain(&applied.existing)

@@ -48,13 +48,9 @@ pub fn target(service: &Service, revisions: &[Revision]) -> Target {
     }
 }
 
-/// The revision whose pods are applied: the target, or the last good one while the target is the one that failed.
-pub fn effective(service: &Service, progress: &Progress, revisions: &[Revision]) -> Target {
-    effective_of(&target(service, revisions), service, progress, revisions)
-}
-
-/// [`effective`], when the target is known.
-pub(super) fn effective_of(target: &Target, service: &Service, progress: &Progress, revisions: &[Revision]) -> Target {
+/// The revision whose pods are applied: the target, or the last good one while the target is the one that failed. The
+/// target is passed in because finding it hashes the whole spec, and each pass asks several times.
+pub fn effective(target: &Target, service: &Service, progress: &Progress, revisions: &[Revision]) -> Target {
     let failed = service.rollout.on_failure == OnFailure::Rollback && progress.failed.as_ref() == Some(&target.hash);
     let stable = progress.stable.as_ref().filter(|stable| failed && **stable != target.hash);
     let record = stable.and_then(|hash| revisions.iter().find(|revision| revision.hash == *hash));

@@ -79,7 +79,7 @@ pub fn step(service: &Service, before: &Progress, world: &World, workload: &Work
 
 /// The revision that is applied in the target's place under this progress, if another one is.
 fn way_back(service: &Service, progress: &Progress, world: &World, target: &Target) -> Option<String> {
-    let effective = revision::effective(service, progress, &world.revisions);
+    let effective = revision::effective(target, service, progress, &world.revisions);
     (effective.hash != target.hash).then_some(effective.hash)
 }
 

@@ -35,7 +35,7 @@ pub use tidy::tidy;
 /// and which records may go.
 pub fn children(service: &Service, progress: &Progress, revisions: &[Revision]) -> Children {
     let target = history::target(service, revisions);
-    let effective = history::effective_of(&target, service, progress, revisions);
+    let effective = history::effective(&target, service, progress, revisions);
     // A template that was rendered by another version may mount its files under another name; then this version's
     // ConfigMap would be there for nothing.
     let content =

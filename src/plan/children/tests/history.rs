@@ -79,7 +79,7 @@ fn a_failed_target_gives_way_to_the_stable_revision() {
     let known = history(&["1", "2"]);
     let progress = Progress { stable: Some(known[0].hash.clone()), failed: Some(known[1].hash.clone()), ..Progress::default() };
     let failed = service(&image("2"));
-    assert_eq!(effective(&failed, &progress, &known).hash, known[0].hash);
+    assert_eq!(effective(&target(&failed, &known), &failed, &progress, &known).hash, known[0].hash);
     let children = children(&failed, &progress, &known);
     let deployment = super::find(&children, Kind::Deployment).unwrap_or_default();
     assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["image"], json!("orders:1"));
@@ -89,7 +89,10 @@ fn a_failed_target_gives_way_to_the_stable_revision() {
     assert_eq!(recorded["metadata"]["name"], json!(known[1].name), "the record in the list is the target's");
     assert_eq!(names(&children.retained), [known[0].name.as_str()]);
 
-    let applied = |spec: &str, progress: &Progress| effective(&service(spec), progress, &known).hash;
+    let applied = |spec: &str, progress: &Progress| {
+        let service = service(spec);
+        effective(&target(&service, &known), &service, progress, &known).hash
+    };
     let held = format!("{}\nrollout: {{onFailure: Hold}}", image("2"));
     assert_eq!(applied(&held, &progress), known[1].hash, "not when the user wants it held");
     let unknown = Progress { stable: Some("gone".to_owned()), ..progress.clone() };
