@@ -40,6 +40,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Option<Again> {
         Err(panic) => (Applied::default(), broken(context, &world, &panic, now)),
     };
     let (outcome, again) = context.report(key, &world, &applied, decision).await;
+    tracing::debug!(written = applied.written.len(), failed = applied.failures.len(), ?outcome, "passed");
     pass.finish(outcome);
     again
 }

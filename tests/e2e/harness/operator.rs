@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,8 @@ pub struct Setup {
     pub without: Vec<Grant>,
     /// Length of the lease; absent: the operator's own default.
     pub lease_seconds: Option<u64>,
+    /// Level or filter of the log, unless `E2E_OPERATOR_LOG` sets it.
+    pub log: Option<&'static str>,
     /// Further arguments.
     pub arguments: Vec<String>,
 }
@@ -73,7 +76,10 @@ impl Operator {
             .arg("--lease-name=microservice-operator")
             .arg(format!("--health-address=127.0.0.1:{}", self.health))
             .arg(format!("--metrics-address=127.0.0.1:{}", self.metrics))
-            .arg(format!("--log-level={}", std::env::var("E2E_OPERATOR_LOG").unwrap_or_else(|_| "info".to_owned())))
+            .arg(format!(
+                "--log-level={}",
+                std::env::var("E2E_OPERATOR_LOG").unwrap_or_else(|_| self.setup.log.unwrap_or("info").to_owned())
+            ))
             .arg("--log-format=human")
             .args(&self.setup.arguments)
             .env("KUBECONFIG", &self.kubeconfig)
@@ -148,13 +154,6 @@ impl Operator {
         }
     }
 
-    /// The sum of all samples of a metric whose line contains `labels`.
-    pub fn metric(&self, name: &str, labels: &str) -> f64 {
-        let (_, text) = http_get(self.metrics, "/metrics").unwrap_or_else(|| panic!("operator {} serves no metrics", self.name));
-        let samples = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(labels));
-        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
-    }
-
     /// The most memory that the process has had in use so far (`VmHWM`), in MiB.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
@@ -162,9 +161,14 @@ impl Operator {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     }
 
-    pub fn log_tail(&self) -> String {
+    pub fn log_text(&self) -> String {
         let mut text = String::new();
         let _ = File::open(&self.log).and_then(|mut file| file.read_to_string(&mut text));
+        text
+    }
+
+    pub fn log_tail(&self) -> String {
+        let text = self.log_text();
         let lines: Vec<_> = text.lines().collect();
         format!("({})\n{}", self.log.display(), lines[lines.len().saturating_sub(40)..].join("\n"))
     }
@@ -176,8 +180,18 @@ impl Drop for Operator {
     }
 }
 
+/// Ports below those that the kernel gives to outgoing connections: between this look and the operator's start, or its
+/// restart, nobody else comes by one.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    // Another start for each process, so that two runs at once do not look at the same ports in step.
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    (0..COUNT)
+        .map(|_| FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 fn http_get(port: u16, path: &str) -> Option<(u16, String)> {

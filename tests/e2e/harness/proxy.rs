@@ -1,6 +1,7 @@
 //! An API server that misbehaves: plain HTTP on loopback in front of the real one. Whoever talks to it brings its own
 //! credentials; the proxy has none.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +12,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kube::Client;
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::cluster::Cluster;
 
@@ -39,12 +42,16 @@ pub struct FaultProxy {
     address: SocketAddr,
     config: kube::Config,
     faults: Arc<Mutex<Faults>>,
-    /// Everything of the proxy lives in here: to drop it is to vanish, with all connections, in the middle of a word.
+    /// Where the door hands new connections to; `None`: it hangs up on them.
+    inside: Arc<Mutex<Option<Sender<std::net::TcpStream>>>>,
+    /// All that answers lives in here: to drop it is to vanish, with all connections, in the middle of a word.
     runtime: Option<Runtime>,
 }
 
 /// Larger than any object that a story sends.
 const LARGEST_BODY: usize = 4 << 20;
+/// Connections that the door has accepted and nobody has taken.
+const WAITING: usize = 64;
 
 impl FaultProxy {
     pub async fn start(cluster: &Cluster) -> Self {
@@ -52,8 +59,11 @@ impl FaultProxy {
         config.auth_info = kube::config::AuthInfo::default();
         // The proxy must not give up a watch before the server does.
         config.read_timeout = None;
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut proxy = Self { address, config, faults: Arc::default(), runtime: None };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut proxy = Self { address, config, faults: Arc::default(), inside: Arc::default(), runtime: None };
+        let inside = proxy.inside.clone();
+        std::thread::spawn(move || door(&listener, &inside));
         proxy.come_back();
         proxy
     }
@@ -74,8 +84,9 @@ impl FaultProxy {
         std::mem::take(&mut faults.answered)
     }
 
-    /// Goes away: running requests and watches break, new connections are refused.
+    /// Goes away: running requests and watches break, and whoever connects is hung up on.
     pub fn go_away(&mut self) {
+        self.inside.lock().unwrap().take();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -84,15 +95,16 @@ impl FaultProxy {
     pub fn come_back(&mut self) {
         assert!(self.runtime.is_none(), "the proxy has not gone away");
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (sender, receiver) = channel(WAITING);
         let (address, config, faults) = (self.address, self.config.clone(), self.faults.clone());
         runtime.spawn(async move {
             // Made in here: a client's connections belong to the runtime that made it.
             let upstream = Client::try_from(config).unwrap();
             let app = Router::new().fallback(forward).with_state((upstream, faults));
-            let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-            axum::serve(listener, app).await.unwrap();
+            axum::serve(Inside { receiver, address }, app).await.unwrap();
         });
         self.runtime = Some(runtime);
+        *self.inside.lock().unwrap() = Some(sender);
     }
 
     /// Breaks every watch and comes back at once.
@@ -105,6 +117,47 @@ impl FaultProxy {
 impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.go_away();
+    }
+}
+
+/// Holds the port for as long as the tests run: one that is given up between two lives of the proxy may be somebody
+/// else's when it comes back.
+fn door(listener: &TcpListener, inside: &Mutex<Option<Sender<std::net::TcpStream>>>) {
+    for stream in listener.incoming().flatten() {
+        let sender = inside.lock().unwrap().clone();
+        if let Some(sender) = sender
+            && stream.set_nonblocking(true).is_ok()
+        {
+            let _ = sender.blocking_send(stream);
+        }
+    }
+}
+
+/// The proxy's end of the door.
+struct Inside {
+    receiver: Receiver<std::net::TcpStream>,
+    address: SocketAddr,
+}
+
+impl axum::serve::Listener for Inside {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.receiver.recv().await {
+                Some(stream) => {
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        return (stream, self.address);
+                    }
+                }
+                None => std::future::pending::<()>().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
     }
 }
 
