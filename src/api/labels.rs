@@ -13,6 +13,11 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const TRACK: &str = "microservices.dev/track";
 /// The one Deployment of a service that is rolled in place.
 pub const TRACK_ROLLING: &str = "rolling";
+/// Value of [`TRACK`] for the pods of a Deployment that runs one revision only.
+pub const TRACK_REVISION: &str = "revision";
+/// What a Deployment is there for: `stable`, `candidate`, `parked` or `leaving`. Never a label of its pods: a change of
+/// role restarts nothing.
+pub const ROLE: &str = "microservices.dev/role";
 /// Bounded context, from `spec.domain`.
 pub const DOMAIN: &str = "microservices.dev/domain";
 /// Team, from `spec.owner`.
@@ -31,6 +36,16 @@ pub const APPLIED: &str = "microservices.dev/applied";
 /// On a ControllerRevision: hash of the spec's part that made it.
 pub const INPUTS: &str = "microservices.dev/inputs";
 
+/// Goes one step further with the candidate that is the annotation's value; `<revision>:full` skips all steps.
+pub const PROMOTE: &str = "microservices.dev/promote";
+/// Gives the candidate that is the annotation's value up.
+pub const ABORT: &str = "microservices.dev/abort";
+/// Holds the candidate that is the annotation's value where it is.
+pub const PAUSE: &str = "microservices.dev/pause";
+/// Takes `pause` back.
+pub const RESUME: &str = "microservices.dev/resume";
+/// Puts the revision that is the annotation's value in the place of the one that the spec asks for.
+pub const UNDO: &str = "microservices.dev/undo";
 /// Asks for another try of the failed revision that is the annotation's value.
 pub const RETRY: &str = "microservices.dev/retry";
 /// Any new value replaces all pods, without another change.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event as Published, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
@@ -67,7 +68,10 @@ impl Announcer {
 /// The Deployment, for what happens to it.
 fn related(world: &World, event: &Event) -> Option<ObjectReference> {
     let about_workload = matches!(event.action, "Rollout" | "Rollback");
-    world.deployment.as_ref().filter(|_| about_workload).map(|deployment| deployment.object_ref(&()))
+    let status = world.object.status.as_ref().and_then(|status| status.rollout.as_ref());
+    let candidate = status.and_then(|rollout| rollout.candidate_deployment.as_ref());
+    let named = |deployment: &&Deployment| deployment.metadata.name.as_ref() == candidate.or(world.object.metadata.name.as_ref());
+    world.deployments.iter().filter(|_| about_workload).find(named).map(|deployment| deployment.object_ref(&()))
 }
 
 /// A Microservice of which only key and uid are known.
@@ -106,7 +110,7 @@ mod tests {
 
     fn world() -> World {
         let metadata = ObjectMeta { name: Some("orders".to_owned()), uid: Some("u-2".to_owned()), ..ObjectMeta::default() };
-        World { deployment: Some(Deployment { metadata, ..Deployment::default() }), ..World::default() }
+        World { deployments: vec![Deployment { metadata, ..Deployment::default() }], ..World::default() }
     }
 
     #[test]

@@ -165,6 +165,10 @@ impl Applier {
             self.wire.set_ports(service, live, ports).await?;
         }
         let written = match (self.wire.apply(service, reference, body).await, live) {
+            // The number holds only for the state that was read; the watch tells of the new one, and brings the next pass.
+            (Err(error), Some(_)) if error::is_conflict(&error) && body.pointer("/metadata/resourceVersion").is_some() => {
+                return Ok(Outcome::Held);
+            }
             (Err(error), _) if error::is_replaced(&error) => {
                 return Ok(Outcome::passing(format!("{reference} was replaced by another object at the same moment")));
             }
@@ -218,7 +222,7 @@ fn must_wait(world: &World, child: &Child, live: Option<&Live>, before: &Applied
                 && step::starts_pods(child, live)
         }
         // It names its target, and must not scale a Deployment that is somebody else's.
-        Kind::HorizontalPodAutoscaler => failed(&[Kind::Deployment]) && world.deployment.is_none(),
+        Kind::HorizontalPodAutoscaler => failed(&[Kind::Deployment]) && world.deployments.is_empty(),
         _ => false,
     }
 }

@@ -26,9 +26,10 @@ pub fn candidates<'a>(world: &'a World, children: &Children) -> Vec<&'a Live> {
     found
 }
 
-/// An autoscaler that nobody wants goes before the workload is written: it would scale against the fixed number.
+/// An autoscaler that nobody wants goes before the workload is written: it would scale against the fixed number. A budget
+/// goes before another one for the same pods comes: no pod under two can be evicted.
 pub fn goes_first(live: &Live) -> bool {
-    live.reference.kind == Kind::HorizontalPodAutoscaler
+    matches!(live.reference.kind, Kind::HorizontalPodAutoscaler | Kind::PodDisruptionBudget)
 }
 
 /// Deletes this very state of this very object. Somebody who changed it since, e.g. to take it over, keeps it.
@@ -79,7 +80,7 @@ mod tests {
             ],
             ..World::default()
         };
-        let children = Children { list: vec![Child { reference: planned, object: json!({}) }], retained: vec![kept] };
+        let children = Children { list: vec![Child { reference: planned, object: json!({}), autoscaled: None }], retained: vec![kept] };
         assert_eq!(names(&world, &children), ["HorizontalPodAutoscaler orders", "ConfigMap orders-a", "ServiceAccount orders"]);
         assert!(goes_first(candidates(&world, &children)[0]));
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::labels;
-use crate::model::{Child, Kind, Scaling, Service};
+use crate::model::{Child, Kind, Service};
 use crate::observe::controller;
 use crate::observe::world::{Live, Ownership};
 use crate::plan::diff::{difference, foreign_ports};
@@ -39,7 +39,7 @@ pub enum Step {
 }
 
 pub fn step(service: &Service, child: &Child, live: Option<&Live>) -> Step {
-    let intent = intent(service, child, live);
+    let intent = intent(child, live);
     let Some(live) = live else {
         return Step::Create { body: creation(&intent) };
     };
@@ -71,7 +71,7 @@ pub fn step(service: &Service, child: &Child, live: Option<&Live>) -> Step {
     }
     match difference(&intent, &live.object) {
         None => Step::Keep { uid: live.uid.clone() },
-        Some(path) => Step::Update { body: change(service, intent, live), path },
+        Some(path) => Step::Update { body: change(child, intent, live), path },
     }
 }
 
@@ -99,7 +99,7 @@ pub fn creation(intent: &Value) -> Value {
 }
 
 /// Every field that we own, stamped with the hash of those that come from the plan.
-fn intent(service: &Service, child: &Child, live: Option<&Live>) -> Value {
+fn intent(child: &Child, live: Option<&Live>) -> Value {
     let mut intent = child.object.clone();
     let mut hash = digest(&intent);
     hash.truncate(HASH);
@@ -107,8 +107,8 @@ fn intent(service: &Service, child: &Child, live: Option<&Live>) -> Value {
         let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
         annotations[labels::APPLIED] = json!(hash);
     }
-    if child.reference.kind == Kind::Deployment
-        && let Some(count) = replicas(&service.scaling, live.map(live_replicas))
+    if let Some(bounds) = child.autoscaled
+        && let Some(count) = replicas(bounds, live.map(live_replicas))
         && let Some(spec) = intent.get_mut("spec").and_then(Value::as_object_mut)
     {
         spec.insert("replicas".to_owned(), json!(count));
@@ -117,11 +117,14 @@ fn intent(service: &Service, child: &Child, live: Option<&Live>) -> Value {
 }
 
 /// The body that changes this very object and no namesake. Where it repeats a number that was read, it also holds only
-/// for the state that was read, or it could undo what an autoscaler has written since.
-fn change(service: &Service, mut intent: Value, live: &Live) -> Value {
+/// for the state that was read, or it could undo what an autoscaler has written since; and where it takes pods away, so
+/// that nobody who looks at an older state can.
+fn change(child: &Child, mut intent: Value, live: &Live) -> Value {
     set(&mut intent, "uid", &live.uid);
-    let repeats = matches!(service.scaling, Scaling::Auto(_)) && intent.pointer("/spec/replicas").is_some();
-    if live.reference.kind == Kind::Deployment && repeats {
+    let count = |object: &Value| object.pointer("/spec/replicas").and_then(Value::as_i64);
+    let shrinks = count(&intent).zip(count(&live.object)).is_some_and(|(planned, found)| planned < found);
+    let repeats = child.autoscaled.is_some() && count(&intent).is_some();
+    if child.reference.kind == Kind::Deployment && (repeats || shrinks) {
         set(&mut intent, "resourceVersion", &live.resource_version);
     }
     intent

@@ -19,7 +19,7 @@ fn service(scaling: Value) -> Service {
 
 fn child(kind: Kind, spec: &Value) -> Child {
     let object = json!({"kind": kind.name(), "metadata": {"name": "orders", "annotations": {"a": "b"}}, "spec": spec});
-    Child { reference: ChildRef { kind, name: "orders".to_owned() }, object }
+    Child { reference: ChildRef { kind, name: "orders".to_owned() }, object, autoscaled: None }
 }
 
 /// The live object that applying `child` made, with what the server adds.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::model::{Kind, Progress, Service};
-use crate::plan::children::children;
+use crate::model::{Child, Service};
+use crate::plan::children::fresh;
 use crate::plan::replicas::replicas;
 
 use super::input::{Document, Input};
@@ -73,18 +73,18 @@ pub fn run(args: &Args) -> ExitCode {
 
 /// The children as they are created.
 fn objects(service: &Service) -> Vec<Value> {
-    let planned = children(service, &Progress::default(), &[]).list;
-    planned.into_iter().map(|child| complete(service, child.reference.kind, child.object)).collect()
+    let planned = fresh(service, jiff::Timestamp::now()).list;
+    planned.into_iter().map(complete).collect()
 }
 
-fn complete(service: &Service, kind: Kind, mut object: Value) -> Value {
+fn complete(child: Child) -> Value {
+    let mut object = child.object;
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         // The uid of a manifest that was read from a cluster is that cluster's own.
         metadata.remove("ownerReferences");
     }
-    if kind == Kind::Deployment
-        && let (Some(count), Some(spec)) = (replicas(&service.scaling, None), object.get_mut("spec").and_then(Value::as_object_mut))
-    {
+    let start = child.autoscaled.and_then(|bounds| replicas(bounds, None));
+    if let (Some(count), Some(spec)) = (start, object.get_mut("spec").and_then(Value::as_object_mut)) {
         spec.insert("replicas".to_owned(), json!(count));
     }
     object

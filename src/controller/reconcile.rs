@@ -28,7 +28,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Option<Again> {
         Err(again) => return Some(again),
     };
     let now = Timestamp::now();
-    let (applied, decision) = match guarded(|| intend(&world)) {
+    let (applied, decision) = match guarded(|| intend(&world, now)) {
         Ok(Intent::Apply(parsed, progress, children)) => {
             let applied = context.applier.apply(&world, &parsed.service, &children).await;
             context.count(&applied);
@@ -45,13 +45,13 @@ pub async fn reconcile(context: &Context, key: &Key) -> Option<Again> {
     again
 }
 
-fn intend(world: &World) -> Intent {
+fn intend(world: &World, now: Timestamp) -> Intent {
     match parse::parse(&world.object) {
         Err(problems) => Intent::Reject(problems),
         Ok(parsed) if parsed.service.suspend => Intent::Suspend(Box::new(parsed)),
         Ok(parsed) => {
-            let progress = Progress::of(world.object.status.as_ref());
-            let children = plan::children::children(&parsed.service, &progress, &world.revisions);
+            let progress = Progress::of(&parsed.service.name, world.object.status.as_ref());
+            let children = plan::children::children(&parsed.service, &progress, world, now);
             Intent::Apply(Box::new(parsed), progress, children)
         }
     }

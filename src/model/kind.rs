@@ -114,4 +114,15 @@ impl std::fmt::Display for ChildRef {
 pub struct Child {
     pub reference: ChildRef,
     pub object: Value,
+    /// For a Deployment whose number of pods is an autoscaler's, and so is not in `object`.
+    pub autoscaled: Option<Autoscaled>,
+}
+
+/// Bounds for what we say of a number that an autoscaler owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Autoscaled {
+    /// Pods to begin with.
+    pub start: i32,
+    /// Pods that it must have at once, without waiting for the autoscaler.
+    pub at_least: i32,
 }

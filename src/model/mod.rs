@@ -15,11 +15,11 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString};
 use serde_json::{Map, Value};
 
-use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, Protocol, Strategy};
+use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, OnSpecChange, Protocol, Strategy};
 
 pub use access::{Access, Direction, Peer, Who};
-pub use kind::{Child, ChildRef, Kind};
-pub use progress::Progress;
+pub use kind::{Autoscaled, Child, ChildRef, Kind};
+pub use progress::{Candidate, Placed, Progress};
 
 /// One microservice: who it is, what it runs, and every number that its children need.
 #[derive(Clone, Debug)]
@@ -110,13 +110,47 @@ pub struct Rollout {
     pub progress_deadline_seconds: i32,
     pub on_failure: OnFailure,
     pub history_limit: usize,
+    /// Nothing goes on by itself.
+    pub paused: bool,
+    pub on_spec_change: OnSpecChange,
+    /// Seconds for which replaced pods stay after a switch.
+    pub scale_down_delay_seconds: i32,
+    /// Seconds for which the pods of a version that was given up stay.
+    pub abort_scale_down_delay_seconds: i32,
+    /// Steps of a canary.
+    pub steps: Vec<Step>,
+    pub blue_green: BlueGreen,
 }
 
-/// Commands by annotation, as they stand on the object.
+/// One step of a canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Per cent of the pods that run the new version, 0 to 100.
+    Weight(i32),
+    /// Seconds to wait; `None`: until somebody goes on.
+    Pause(Option<i32>),
+}
+
+/// How a second set takes over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlueGreen {
+    /// Seconds to wait before the switch; `None`: until somebody goes on.
+    pub delay_seconds: Option<i32>,
+    /// Pods before the promotion; `None`: as many as the old set has.
+    pub preview: Option<i32>,
+}
+
+/// Commands by annotation, as they stand on the object. Each names a revision, `<revision>` or `<revision>:<anything>`,
+/// so that the same can be asked for twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commands {
-    /// `<revision>` or `<revision>:<anything>`, so that the same revision can be asked for twice.
+    /// `<revision>`: one step further; `<revision>:full`: all steps.
+    pub promote: Option<String>,
+    pub abort: Option<String>,
     pub retry: Option<String>,
+    pub pause: Option<String>,
+    pub resume: Option<String>,
+    pub undo: Option<String>,
     /// Any text; a new one replaces all pods.
     pub restart: Option<String>,
 }

@@ -9,6 +9,7 @@ mod overrides;
 mod pod;
 mod ports;
 mod resources;
+mod rollout;
 mod scaling;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use serde_json::Map;
 
-use super::{Commands, Rollout, Service};
+use super::{Commands, Service};
 use crate::api::labels as names;
 use crate::api::problem::Reason;
 use crate::api::v1alpha1::{DisruptionPolicy, Microservice, MicroserviceSpec, Problem, Severity};
@@ -41,6 +42,7 @@ pub fn parse(object: &Microservice) -> Result<Parsed, Vec<Problem>> {
     ports::references(spec, &ports, &mut found);
     let access = access::access(spec, &ports, &mut found);
     let scaling = scaling::scaling(spec, &mut found);
+    let rollout = rollout::rollout(spec, &mut found);
     let overrides = overrides::overrides(object, &mut found);
     files::check(spec, &mut found);
     resources::check(spec, &mut found);
@@ -60,11 +62,19 @@ pub fn parse(object: &Microservice) -> Result<Parsed, Vec<Problem>> {
         scaling,
         disruption: disruption(spec),
         access,
-        rollout: rollout(spec),
+        rollout,
         overrides,
         deletion: spec.deletion_policy.unwrap_or_default(),
         suspend: spec.suspend.unwrap_or_default(),
-        commands: Commands { retry: annotation(names::RETRY), restart: annotation(names::RESTART) },
+        commands: Commands {
+            promote: annotation(names::PROMOTE),
+            abort: annotation(names::ABORT),
+            retry: annotation(names::RETRY),
+            pause: annotation(names::PAUSE),
+            resume: annotation(names::RESUME),
+            undo: annotation(names::UNDO),
+            restart: annotation(names::RESTART),
+        },
         defaults: Map::new(),
         spec: spec.clone(),
     };
@@ -112,19 +122,6 @@ fn disruption(spec: &MicroserviceSpec) -> Option<IntOrString> {
     match given.policy.unwrap_or_default() {
         DisruptionPolicy::Auto => Some(given.max_unavailable.unwrap_or(IntOrString::Int(1))),
         DisruptionPolicy::None => None,
-    }
-}
-
-fn rollout(spec: &MicroserviceSpec) -> Rollout {
-    let given = spec.rollout.clone().unwrap_or_default();
-    Rollout {
-        strategy: given.strategy.unwrap_or_default(),
-        max_surge: given.max_surge.unwrap_or_else(|| IntOrString::String("25%".to_owned())),
-        max_unavailable: given.max_unavailable.unwrap_or(IntOrString::Int(0)),
-        min_ready_seconds: given.min_ready_seconds.unwrap_or(0),
-        progress_deadline_seconds: given.progress_deadline_seconds.unwrap_or(600),
-        on_failure: given.on_failure.unwrap_or_default(),
-        history_limit: given.revision_history_limit.and_then(|limit| limit.try_into().ok()).unwrap_or(10),
     }
 }
 

@@ -1,49 +1,141 @@
 //! The part of status that cannot be derived again. Children depend on it and on the spec alone, so a crash between any
 //! two writes replays safely.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::v1alpha1::{Failure, LastAction, MicroserviceStatus, RolloutState, RolloutStatus};
+use crate::api::v1alpha1::{Failure, LastAction, MicroserviceStatus, Parked, RolloutState, RolloutStatus, Strategy};
 
 /// Persisted progress of a service's rollout.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Last revision that was rolled out in full.
-    pub stable: Option<String>,
+    pub stable: Option<Placed>,
     /// Revision on its way to become stable.
-    pub candidate: Option<String>,
-    /// When the candidate's rollout began.
-    pub started_at: Option<Time>,
+    pub candidate: Option<Candidate>,
+    /// Revisions that get no requests, and whose pods stay for a while.
+    pub parked: Vec<Parked>,
+    /// Pods of all serving revisions together when their shares began to move, where an autoscaler decides how many
+    /// there are.
+    pub capacity: Option<i32>,
     /// Revision that failed and is not tried again.
     pub failed: Option<String>,
     pub failure: Option<Failure>,
+    /// Revision that takes the failed one's place, if not the stable one.
+    pub undo: Option<String>,
+    /// Commands that have been handled, with the value of each.
+    pub handled: BTreeMap<String, String>,
     pub last_action: Option<LastAction>,
 }
 
+/// A revision, and the Deployment that runs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Placed {
+    pub revision: String,
+    pub deployment: String,
+}
+
+/// A revision on its way to become stable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Candidate {
+    pub at: Placed,
+    /// Strategy under which its rollout began.
+    pub strategy: Strategy,
+    pub started_at: Option<Time>,
+    /// Index of the step in progress; as large as `steps` when all are done.
+    pub step: usize,
+    pub steps: usize,
+    pub step_started_at: Option<Time>,
+    /// Per cent that it is to have.
+    pub weight: i32,
+    /// Per cent that it has been seen to have.
+    pub observed_weight: i32,
+    /// Since when it has had fewer available pods than its step needs.
+    pub lacking_since: Option<Time>,
+    /// Remaining steps are skipped, by command.
+    pub full: bool,
+    /// Held where it is, by command.
+    pub paused: bool,
+}
+
 impl Progress {
-    pub fn of(status: Option<&MicroserviceStatus>) -> Self {
-        let Some(rollout) = status.and_then(|s| s.rollout.as_ref()) else {
+    /// What status says. Before there were Deployments for single revisions it named none: then it is `<name>`.
+    pub fn of(name: &str, status: Option<&MicroserviceStatus>) -> Self {
+        let Some(rollout) = status.and_then(|s| s.rollout.clone()) else {
             return Self::default();
         };
+        let placed = |revision, deployment: Option<String>| Placed { revision, deployment: deployment.unwrap_or_else(|| name.to_owned()) };
+        let index = |number: Option<i32>| number.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+        let candidate = rollout.candidate_revision.map(|revision| Candidate {
+            full: rollout.full_promotion.as_ref() == Some(&revision),
+            paused: rollout.paused_revision.as_ref() == Some(&revision),
+            at: placed(revision, rollout.candidate_deployment),
+            strategy: rollout.strategy.unwrap_or_default(),
+            started_at: rollout.started_at,
+            step: index(rollout.step),
+            steps: index(rollout.steps),
+            step_started_at: rollout.step_started_at,
+            weight: rollout.weight.unwrap_or_default(),
+            observed_weight: rollout.observed_weight.unwrap_or_default(),
+            lacking_since: rollout.lacking_since,
+        });
         Self {
-            stable: rollout.stable_revision.clone(),
-            candidate: rollout.candidate_revision.clone(),
-            started_at: rollout.started_at.clone(),
-            failed: rollout.failed_revision.clone(),
-            failure: rollout.failure.clone(),
-            last_action: rollout.last_action.clone(),
+            stable: rollout.stable_revision.map(|revision| placed(revision, rollout.stable_deployment)),
+            candidate,
+            parked: rollout.parked,
+            capacity: rollout.capacity,
+            failed: rollout.failed_revision,
+            failure: rollout.failure,
+            undo: rollout.undo_revision,
+            handled: rollout.handled,
+            last_action: rollout.last_action,
         }
     }
 
     pub fn into_status(self, state: RolloutState) -> RolloutStatus {
-        RolloutStatus {
+        let (stable_revision, stable_deployment) = self.stable.map(|at| (at.revision, at.deployment)).unzip();
+        let number = |index: usize| i32::try_from(index).ok();
+        let status = RolloutStatus {
             state: Some(state),
-            stable_revision: self.stable,
-            candidate_revision: self.candidate,
-            started_at: self.started_at,
+            stable_revision,
+            stable_deployment,
+            parked: self.parked,
+            capacity: self.capacity,
             failed_revision: self.failed,
             failure: self.failure,
+            undo_revision: self.undo,
+            handled: self.handled,
             last_action: self.last_action,
+            ..RolloutStatus::default()
+        };
+        let Some(candidate) = self.candidate else { return status };
+        let steps = number(candidate.steps).filter(|steps| *steps > 0);
+        let weighted = candidate.strategy == Strategy::Canary || candidate.strategy == Strategy::BlueGreen;
+        RolloutStatus {
+            strategy: Some(candidate.strategy),
+            started_at: candidate.started_at,
+            step: steps.and_then(|_| number(candidate.step)),
+            steps,
+            step_started_at: candidate.step_started_at,
+            weight: weighted.then_some(candidate.weight),
+            observed_weight: weighted.then_some(candidate.observed_weight),
+            lacking_since: candidate.lacking_since,
+            full_promotion: candidate.full.then(|| candidate.at.revision.clone()),
+            paused_revision: candidate.paused.then(|| candidate.at.revision.clone()),
+            candidate_revision: Some(candidate.at.revision),
+            candidate_deployment: Some(candidate.at.deployment),
+            ..status
         }
+    }
+
+    /// Hash of the stable revision.
+    pub fn stable_revision(&self) -> Option<&String> {
+        self.stable.as_ref().map(|at| &at.revision)
+    }
+
+    /// Hash of the candidate.
+    pub fn candidate_revision(&self) -> Option<&String> {
+        self.candidate.as_ref().map(|candidate| &candidate.at.revision)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -87,13 +88,14 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
         let own = !matches!(live.owner, Ownership::Foreign(_));
         let namesake = *live.reference.name == *key.name;
         match kind {
-            Kind::Deployment if own && namesake => world.deployment = serde_json::from_value(whole).ok(),
+            Kind::Deployment if own => world.deployments.extend(serde_json::from_value::<Deployment>(whole)),
             Kind::HorizontalPodAutoscaler if own && namesake => world.autoscaler = serde_json::from_value(whole).ok(),
             Kind::ControllerRevision if own => world.revisions.extend(revision(&live)),
             _ => {}
         }
         world.children.push(live);
     }
+    world.deployments.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     world.children.sort_by(|a, b| a.reference.cmp(&b.reference));
     world.revisions.sort_by(|a, b| (a.number, &a.hash).cmp(&(b.number, &b.hash)));
     Ok(Some(world))

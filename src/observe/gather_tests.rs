@@ -151,7 +151,7 @@ fn workload_and_autoscaler_come_typed_with_status_if_they_are_ours() {
             {"type": "ScalingLimited", "status": "True", "reason": "TooFewReplicas", "message": "m"}]}}),
     );
     let found = world(&[main_row(), deployment(ours()), autoscaler]);
-    assert_eq!(found.deployment.unwrap().status.unwrap().replicas, Some(2));
+    assert_eq!(found.deployments[0].clone().status.unwrap().replicas, Some(2));
     let status = found.autoscaler.unwrap().status.unwrap();
     assert_eq!((status.desired_replicas, status.current_metrics), (4, None), "metrics tick for ever and are not kept");
     let conditions = status.conditions.unwrap();
@@ -169,9 +169,9 @@ fn workload_and_autoscaler_come_typed_with_status_if_they_are_ours() {
     );
     assert!(found.children.iter().all(|live| live.object.get("status").is_none()));
 
-    assert!(world(&[main_row(), deployment(json!({}))]).deployment.is_none());
+    assert!(world(&[main_row(), deployment(json!({}))]).deployments.is_empty());
     let orphan = json!({"annotations": {"microservices.dev/orphan-of": "shop/orders"}});
-    assert!(world(&[main_row(), deployment(orphan)]).deployment.is_some(), "with deletionPolicy Orphan, ours look like this");
+    assert!(!world(&[main_row(), deployment(orphan)]).deployments.is_empty(), "with deletionPolicy Orphan, ours look like this");
 }
 
 #[test]

@@ -18,8 +18,8 @@ pub struct World {
     pub object: Microservice,
     /// Children that carry our label, by kind and name, whoever owns them.
     pub children: Vec<Live>,
-    /// The rolling Deployment, if it is ours.
-    pub deployment: Option<Deployment>,
+    /// Its Deployments, those that are ours, by name.
+    pub deployments: Vec<Deployment>,
     /// The autoscaler, if it is ours.
     pub autoscaler: Option<HorizontalPodAutoscaler>,
     /// Recorded revisions, oldest first.

@@ -8,16 +8,29 @@ use crate::observe::World;
 use crate::observe::world::Ownership;
 
 use super::conditions::{Conditions, Is, STALLED, SUSPENDED};
-use super::rollout::{self, Step};
+use super::rollout::layout::{Role, Set, layout};
+use super::rollout::{self, Step, scene::Scene};
 use super::verdict::{self, Verdict};
-use super::workload::Workload;
-use super::{Applied, Children, Decision, Event, families};
+use super::workload::{Workload, Workloads};
+use super::{Applied, Children, Decision, Event, families, revision};
 
 /// Looks at what came of a pass.
 pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &Children, applied: &Applied, now: Timestamp) -> Decision {
     let service = &parsed.service;
-    let workload = Workload::of(world, service, applied);
-    let step = rollout::step(service, progress, world, &workload, now);
+    let workloads = Workloads::of(world, applied);
+    let target = revision::target(service, &world.revisions);
+    let hash = target.hash.clone();
+    let scene = Scene {
+        service,
+        target: &hash,
+        revisions: &world.revisions,
+        workloads: &workloads,
+        pods: &world.pods,
+        addressed: addressed(service, applied),
+        now,
+    };
+    let step = rollout::step(progress, target, &scene);
+    let workload = serving(&scene, &step.progress);
 
     let mut conditions = Conditions::new(previous(world), service.generation, now);
     conditions.clear(SUSPENDED);
@@ -35,6 +48,20 @@ pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &C
         ..facts(service, world, &step, &workload)
     };
     Decision { status, events, wake }
+}
+
+/// The pods that get requests, as one workload.
+fn serving(scene: &Scene, progress: &Progress) -> Workload {
+    let layout = layout(scene, progress);
+    let serves = |set: &&Set| set.role != Role::Parked && layout.pinned.as_ref().is_none_or(|revision| *revision == set.at.revision);
+    let names: Vec<&str> = layout.sets.iter().filter(serves).map(|set| set.at.deployment.as_str()).collect();
+    scene.workloads.sum(&names)
+}
+
+/// The Service is as planned, or there is none to be.
+fn addressed(service: &Service, applied: &Applied) -> bool {
+    let own = ChildRef { kind: Kind::Service, name: service.name.clone() };
+    super::children::main_port(service).is_none() || applied.existing.contains_key(&own)
 }
 
 /// A spec that passed admission and is still wrong: all problems at once, and the last good children stay.
@@ -70,8 +97,9 @@ pub fn broken(world: &World, panic: &str, now: Timestamp) -> Decision {
 /// `spec.suspend`: conditions keep their last values, and nothing but status is written.
 pub fn suspended(parsed: &Parsed, world: &World, now: Timestamp) -> Decision {
     let service = &parsed.service;
-    let applied = Applied::default();
-    let workload = Workload::of(world, service, &applied);
+    let workloads = Workloads::of(world, &Applied::default());
+    let names: Vec<&str> = workloads.0.iter().map(|workload| workload.name.as_str()).collect();
+    let workload = workloads.sum(&names);
     let mut conditions = Conditions::new(previous(world), service.generation, now);
     let was = conditions.get(SUSPENDED).is_some();
     conditions.set(SUSPENDED, Is::True, "Suspended", "`spec.suspend` is true: children are left as they are");
@@ -103,7 +131,7 @@ fn facts(service: &Service, world: &World, step: &Step, workload: &Workload) -> 
         selector: Some(super::children::selector_text(service)),
         url: url(service),
         image: Some(image(service, world, step)),
-        revision: step.progress.stable.clone(),
+        revision: step.progress.stable_revision().cloned(),
         rollout: Some(step.progress.clone().into_status(step.state())),
         autoscaling: families::autoscaling(service, world),
         defaults: Some(service.defaults.clone()),
@@ -126,10 +154,10 @@ fn url(service: &Service) -> Option<String> {
 
 /// The image that serves: with its digest once a ready pod of the revision tells it.
 fn image(service: &Service, world: &World, step: &Step) -> String {
-    let serving = step.progress.stable.as_deref().unwrap_or(&step.target.hash);
-    let mut seen = world.pods.iter().filter(|pod| pod.ready && pod.revision.as_deref() == Some(serving));
+    let serving = step.progress.stable_revision().unwrap_or(&step.target.hash);
+    let mut seen = world.pods.iter().filter(|pod| pod.ready && pod.revision.as_deref() == Some(serving.as_str()));
     seen.find_map(|pod| pod.images.get(&service.name)).cloned().unwrap_or_else(|| {
-        let recorded = world.revisions.iter().find(|r| r.hash == serving);
+        let recorded = world.revisions.iter().find(|r| r.hash == *serving);
         let main = recorded.and_then(|r| r.template.pointer("/spec/containers/0/image")).and_then(|v| v.as_str());
         main.unwrap_or(&service.spec.image).to_owned()
     })
@@ -177,7 +205,7 @@ fn entry(reference: &ChildRef, uid: &str) -> InventoryEntry {
 fn stalled(world: &World, verdict: &Verdict) -> Option<Event> {
     let Verdict::Stalled { reason, message } = verdict else { return None };
     // The rollout tells of its own failures, with more detail.
-    if *reason == rollout::DEADLINE {
+    if [rollout::DEADLINE, "RolloutAborted"].contains(reason) {
         return None;
     }
     let known = previous(world).iter().any(|c| c.type_ == STALLED && c.reason == *reason);

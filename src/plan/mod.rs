@@ -13,11 +13,11 @@ pub mod digest;
 mod families;
 pub mod replicas;
 pub mod revision;
-mod rollout;
+pub mod rollout;
 #[cfg(test)]
 mod stories;
 mod verdict;
-mod workload;
+pub mod workload;
 
 pub use advance::{advance, broken, reject, suspended};
 

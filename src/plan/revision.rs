@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::children::{pod, tidy};
 use super::digest;
 use crate::api::labels;
-use crate::api::v1alpha1::{AccessPolicy, MicroserviceSpec, OnFailure, Outbound, ServiceAccount};
-use crate::model::{Progress, Service};
+use crate::api::v1alpha1::{AccessPolicy, MicroserviceSpec, Outbound, ServiceAccount};
+use crate::model::{ChildRef, Kind, Placed, Progress, Service};
+use crate::observe::World;
 use crate::observe::world::Revision;
 
 /// Characters of the hash of a spec's inputs: 128 bits, because a collision would swallow a user's change.
@@ -48,28 +49,28 @@ pub fn target(service: &Service, revisions: &[Revision]) -> Target {
     }
 }
 
-/// The revision whose pods are applied: the target, or the last good one while the target is the one that failed. The
-/// target is passed in because finding it hashes the whole spec, and each pass asks several times.
-pub fn effective(target: &Target, service: &Service, progress: &Progress, revisions: &[Revision]) -> Target {
-    let failed = service.rollout.on_failure == OnFailure::Rollback && progress.failed.as_ref() == Some(&target.hash);
-    let stable = progress.stable.as_ref().filter(|stable| failed && **stable != target.hash);
-    let record = stable.and_then(|hash| revisions.iter().find(|revision| revision.hash == *hash));
-    match record {
-        Some(stable) => Target {
-            hash: stable.hash.clone(),
-            inputs: stable.inputs.clone(),
-            template: stable.template.clone(),
-            number: stable.number,
-            recorded: true,
-        },
-        None => target.clone(),
+/// The pods of a revision, without the labels that say where they run: as the spec asks for them, as they are on record, or,
+/// where the record was deleted, as the Deployment that runs them has them.
+pub fn template(at: &Placed, target: &Target, world: &World) -> Option<Value> {
+    if at.revision == target.hash {
+        return Some(target.template.clone());
     }
+    if let Some(record) = world.revisions.iter().find(|record| record.hash == at.revision) {
+        return Some(record.template.clone());
+    }
+    let reference = ChildRef { kind: Kind::Deployment, name: at.deployment.clone() };
+    let live = world.children.iter().find(|live| live.reference == reference)?;
+    let runs = live.object.get("metadata")?.get("annotations")?.get(labels::REVISION)?.as_str()?;
+    (runs == at.revision).then(|| live.object.pointer("/spec/template").cloned()).flatten()
 }
 
 /// Records that stay: those in use, and of the others the newest, up to the user's limit.
 pub fn kept<'a>(service: &Service, progress: &Progress, revisions: &'a [Revision], target: &Target) -> Vec<&'a Revision> {
-    let used = [Some(&target.hash), progress.stable.as_ref(), progress.candidate.as_ref(), progress.failed.as_ref()];
-    let (mut kept, mut others): (Vec<_>, Vec<_>) = revisions.iter().partition(|revision| used.contains(&Some(&revision.hash)));
+    let used =
+        [Some(&target.hash), progress.stable_revision(), progress.candidate_revision(), progress.failed.as_ref(), progress.undo.as_ref()];
+    let parked = |hash: &String| progress.parked.iter().any(|parked| parked.revision == *hash);
+    let in_use = |revision: &&Revision| used.contains(&Some(&revision.hash)) || parked(&revision.hash);
+    let (mut kept, mut others): (Vec<_>, Vec<_>) = revisions.iter().partition(in_use);
     others.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     kept.extend(others.into_iter().take(service.rollout.history_limit));
     kept

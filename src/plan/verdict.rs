@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::model::Service;
+use crate::api::v1alpha1::Strategy;
+use crate::model::{Candidate, Service};
 use crate::observe::World;
 
 use super::conditions::{Conditions, Is, READY, RECONCILING, STALLED, WORKLOAD};
-use super::rollout::Step;
+use super::rollout::{DEADLINE, Step};
 use super::workload::{Workload, minimum};
 use super::{Applied, Cause, diagnose};
 
@@ -74,6 +75,10 @@ pub fn judge(
     if step.progress.candidate.is_some() {
         return (rolling(step, world, workload), None);
     }
+    if let Some(leaving) = step.leaving {
+        let message = format!("{leaving} pods of another revision have yet to go");
+        return (Verdict::Reconciling { reason: "RolloutInProgress", message, down: false }, None);
+    }
     let least = minimum(service, workload);
     if workload.serves(least) {
         return (serving(step, workload), None);
@@ -100,9 +105,9 @@ fn refused_children(applied: &Applied) -> Option<Verdict> {
     })
 }
 
-/// The spec's revision has failed.
+/// The spec's revision has failed, or was given up.
 fn given_up(step: &Step, workload: &Workload) -> Verdict {
-    let cause = step.progress.failure.as_ref().map(|f| f.message.as_str()).unwrap_or_default();
+    let (cause, why) = step.progress.failure.as_ref().map(|f| (f.message.as_str(), f.reason.as_str())).unwrap_or_default();
     let failed = &step.target.hash;
     let now = match &step.back {
         Some(stable) if workload.runs(stable) && workload.complete() => {
@@ -112,7 +117,7 @@ fn given_up(step: &Step, workload: &Workload) -> Verdict {
         None => "it is left in place".to_owned(),
     };
     Verdict::Stalled {
-        reason: super::rollout::DEADLINE,
+        reason: if why == DEADLINE { DEADLINE } else { "RolloutAborted" },
         message: format!("{cause}; {now}. Change the spec, or try again with the annotation microservices.dev/retry={failed}"),
     }
 }
@@ -137,19 +142,47 @@ fn refused_pods(workload: &Workload) -> Option<Verdict> {
 }
 
 fn rolling(step: &Step, world: &World, workload: &Workload) -> Verdict {
-    let target = &step.target.hash;
-    let (pods, wanted) = if workload.runs(target) { (workload.updated_available(), workload.desired) } else { (0, workload.desired) };
-    let trouble = diagnose::worst(&world.pods, Some(target)).map(|t| format!("; {t}")).unwrap_or_default();
-    let (reason, what) = match &step.progress.stable {
-        Some(stable) => ("RolloutInProgress", format!("rolling from revision {stable} to {target}")),
-        None => ("Progressing", format!("first rollout, revision {target}")),
+    let Some(candidate) = &step.progress.candidate else { return serving(step, workload) };
+    let revision = &candidate.at.revision;
+    let what = match &step.progress.stable {
+        Some(stable) => format!("rolling from revision {} to {revision}", stable.revision),
+        None => format!("first rollout, revision {revision}"),
     };
-    let message = if workload.current { format!("{what}: {pods} of {wanted} pods available{trouble}") } else { format!("{what}{trouble}") };
+    let trouble = diagnose::worst(&world.pods, Some(revision)).map(|t| format!("; {t}")).unwrap_or_default();
+    if let Some(pause) = &step.pause {
+        let message = format!("{what}: {}; {pause}{trouble}", place(candidate));
+        return Verdict::Reconciling { reason: "RolloutPaused", message, down: false };
+    }
+    let reason = if step.progress.stable.is_some() { "RolloutInProgress" } else { "Progressing" };
+    let message = match &step.lack {
+        Some(lack) => format!("{what}: {}; {lack}{trouble}", place(candidate)),
+        None if candidate.steps > 0 => format!("{what}: {}{trouble}", place(candidate)),
+        None => {
+            let pods = if workload.runs(revision) { workload.updated_available() } else { 0 };
+            if workload.current {
+                format!("{what}: {pods} of {} pods available{trouble}", workload.desired)
+            } else {
+                format!("{what}{trouble}")
+            }
+        }
+    };
     Verdict::Reconciling { reason, message, down: false }
 }
 
+/// How far a candidate has come.
+fn place(candidate: &Candidate) -> String {
+    match candidate.strategy {
+        Strategy::BlueGreen => {
+            let phase = ["new pods start", "new pods are ready", "new pods grow to full number", "the Service switches"];
+            phase.get(candidate.step).copied().unwrap_or_default().to_owned()
+        }
+        _ if candidate.steps == 0 => format!("{} % of the pods", candidate.observed_weight),
+        _ => format!("step {} of {}, {} % of the pods", (candidate.step + 1).min(candidate.steps), candidate.steps, candidate.weight),
+    }
+}
+
 fn serving(step: &Step, workload: &Workload) -> Verdict {
-    let revision = &step.target.hash;
+    let revision = step.progress.stable_revision().unwrap_or(&step.target.hash);
     if workload.desired == 0 {
         return Verdict::Ready { reason: "ScaledToZero", message: "scaled to zero by `spec.replicas: 0`; no pod serves".to_owned() };
     }
@@ -167,7 +200,7 @@ fn lacking(service: &Service, world: &World, workload: &Workload, least: i32, co
         "the Deployment's controller has yet to see the change".to_owned()
     };
     if workload.current && age >= deadline {
-        return (Verdict::Stalled { reason: super::rollout::DEADLINE, message: format!("{message}; so for {deadline} s or more") }, None);
+        return (Verdict::Stalled { reason: DEADLINE, message: format!("{message}; so for {deadline} s or more") }, None);
     }
     let down = workload.current && workload.available < least;
     let wake = Duration::from_secs((deadline - age).max(1).unsigned_abs());

@@ -1,4 +1,4 @@
-//! What the Deployment shows, in the words that decisions need.
+//! What the Deployments show, in the words that decisions need.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
@@ -8,9 +8,11 @@ use crate::observe::World;
 
 use super::Applied;
 
-/// The workload of a service as last seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// One Deployment of a service as last seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Workload {
+    /// Name of the Deployment.
+    pub name: String,
     /// Revision that the Deployment was last told to run.
     pub revision: Option<String>,
     /// The Deployment's controller has seen the present spec, and this pass has not changed it: the numbers speak of it.
@@ -31,15 +33,14 @@ pub struct Workload {
 }
 
 impl Workload {
-    pub fn of(world: &World, service: &Service, applied: &Applied) -> Self {
-        let Some(deployment) = &world.deployment else {
-            return Self::default();
-        };
+    fn of(deployment: &Deployment, applied: &Applied) -> Self {
         let status = deployment.status.clone().unwrap_or_default();
         let observed = status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
-        let reference = ChildRef { kind: Kind::Deployment, name: service.name.clone() };
+        let name = deployment.metadata.name.clone().unwrap_or_default();
+        let reference = ChildRef { kind: Kind::Deployment, name: name.clone() };
         let condition = |kind| find(status.conditions.as_deref().unwrap_or_default(), kind);
         Self {
+            name,
             revision: deployment.metadata.annotations.as_ref().and_then(|a| a.get(labels::REVISION)).cloned(),
             current: observed && !applied.written.contains(&reference),
             desired: wanted(deployment),
@@ -75,9 +76,50 @@ impl Workload {
         (self.available - (self.total - self.updated)).max(0)
     }
 
+    /// Pods that are there or will be.
+    pub fn pods(&self) -> i32 {
+        self.desired.max(self.total)
+    }
+
     /// Ready pods of wanted pods, for people.
     pub fn text(&self) -> String {
         format!("{}/{}", self.ready, self.desired)
+    }
+}
+
+/// All Deployments of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Workloads(pub Vec<Workload>);
+
+impl Workloads {
+    pub fn of(world: &World, applied: &Applied) -> Self {
+        Self(world.deployments.iter().map(|deployment| Workload::of(deployment, applied)).collect())
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Workload> {
+        self.0.iter().find(|workload| workload.name == name)
+    }
+
+    /// The one of this name; all zeros if there is none.
+    pub fn named(&self, name: &str) -> Workload {
+        self.find(name).cloned().unwrap_or_else(|| Workload { name: name.to_owned(), ..Workload::default() })
+    }
+
+    /// Those of these names taken together: the numbers added up, current if all are.
+    pub fn sum(&self, names: &[&str]) -> Workload {
+        let mut parts = names.iter().map(|name| self.named(name));
+        let first = parts.next().unwrap_or_default();
+        parts.fold(first, |sum, part| Workload {
+            current: sum.current && part.current,
+            desired: sum.desired + part.desired,
+            total: sum.total + part.total,
+            updated: sum.updated + part.updated,
+            ready: sum.ready + part.ready,
+            available: sum.available + part.available,
+            deadline_exceeded: sum.deadline_exceeded || part.deadline_exceeded,
+            refused: sum.refused.or(part.refused),
+            ..sum
+        })
     }
 }
 

@@ -74,4 +74,33 @@ pub const RULES: &[Rule] = &[
         "`progressDeadlineSeconds` (default 600) must exceed `minReadySeconds`: no update could succeed",
     )
     .field(".progressDeadlineSeconds"),
+    Rule::new(
+        &["spec.rollout"],
+        "!has(self.canary) || (has(self.strategy) && self.strategy == 'Canary')",
+        "`canary` needs `strategy: Canary`",
+    )
+    .field(".strategy"),
+    Rule::new(
+        &["spec.rollout"],
+        "!has(self.blueGreen) || (has(self.strategy) && self.strategy == 'BlueGreen')",
+        "`blueGreen` needs `strategy: BlueGreen`",
+    )
+    .field(".strategy"),
+    Rule::new(
+        &["steps[]"],
+        "has(self.setWeight) != has(self.pause)",
+        "a step must have exactly one of `setWeight` and `pause`",
+    ),
+    Rule::new(
+        &["steps[].pause"],
+        "has(self.seconds) != (has(self.manual) && self.manual)",
+        "a pause must have exactly one of `seconds` and `manual: true`",
+    ),
+    Rule::new(
+        &["spec.rollout.blueGreen"],
+        "!(has(self.autoPromotion) && !self.autoPromotion && has(self.autoPromotionDelaySeconds))",
+        "`autoPromotion: false` excludes `autoPromotionDelaySeconds`: nothing happens by itself",
+    )
+    .field(".autoPromotionDelaySeconds")
+    .forbidden(),
 ];

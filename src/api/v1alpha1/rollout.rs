@@ -8,20 +8,25 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
-    /// `RollingUpdate` replaces pods step by step; `Recreate` stops the old ones first. Default `RollingUpdate`.
+    /// `RollingUpdate` replaces pods step by step; `Recreate` stops the old ones first; `Canary` gives the new version a
+    /// growing share of the pods; `BlueGreen` starts a full second set and switches. Default `RollingUpdate`. Another
+    /// strategy holds from the next rollout on, and restarts nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
-    /// Pods above the wanted number during an update, as a number or a percentage (rounded up). Default `25%`. For `RollingUpdate`.
+    /// Pods above the wanted number during an update, as a number or a percentage (rounded up). Default `25%`. Not for
+    /// `Recreate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_surge: Option<IntOrString>,
-    /// Pods below the wanted number during an update, as a number or a percentage (rounded down). Default 0. For `RollingUpdate`.
+    /// Pods below the wanted number during an update, as a number or a percentage (rounded down). Default 0. Not for
+    /// `Recreate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<IntOrString>,
     /// Seconds for which a new pod must be ready without a break before it counts. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub min_ready_seconds: Option<i32>,
-    /// Seconds without progress after which the update has failed. Must exceed `minReadySeconds`. Default 600.
+    /// Seconds without progress after which the update has failed; for `Canary` and `BlueGreen`, seconds that a step may
+    /// wait for its pods. Pauses and delays do not count. Must exceed `minReadySeconds`. Default 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86400))]
     pub progress_deadline_seconds: Option<i32>,
@@ -34,20 +39,108 @@ pub struct Rollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 50))]
     pub revision_history_limit: Option<i32>,
+    /// Holds a rollout of `Canary` or `BlueGreen` where it is. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// What a new spec does to a rollout of `Canary` or `BlueGreen` that is under way: `Restart` begins again from the
+    /// stable version; `Queue` waits for its end. A spec that is back at the stable version always ends it at once.
+    /// Default `Restart`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_spec_change: Option<OnSpecChange>,
+    /// Seconds for which the old pods stay after a switch of `BlueGreen`, so that going back is immediate. Default 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 604_800))]
+    pub scale_down_delay_seconds: Option<i32>,
+    /// Seconds for which the pods of a version that was given up stay, so that they can be looked at. They get no requests
+    /// with `BlueGreen`; with `Canary` they leave at once, because every pod gets requests. Default 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 604_800))]
+    pub abort_scale_down_delay_seconds: Option<i32>,
+    /// For `strategy: Canary`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// For `strategy: BlueGreen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blue_green: Option<BlueGreen>,
 }
 
 /// How pods are replaced.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
 pub enum Strategy {
     #[default]
     RollingUpdate,
     Recreate,
+    Canary,
+    BlueGreen,
 }
 
 /// What a failed update does.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
 pub enum OnFailure {
     #[default]
     Rollback,
     Hold,
+}
+
+/// What a new spec does to a rollout that is under way.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
+pub enum OnSpecChange {
+    #[default]
+    Restart,
+    Queue,
+}
+
+/// A new version gets its share of the pods step by step. It needs no mesh, and no port: workers too.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Canary {
+    /// Done one after the other; after the last one the new version takes over. None: at once, as far as `maxSurge` allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<Step>>,
+}
+
+/// One step of a canary. Exactly one of the fields.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Per cent of the pods that run the new version, as near as whole pods allow, with at least one pod on each side from
+    /// 1 to 99. Done when they are available.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub set_weight: Option<i32>,
+    /// Waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+}
+
+/// A step that waits. Exactly one of the fields.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// Seconds to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2_592_000))]
+    pub seconds: Option<i32>,
+    /// `true`: until somebody goes on, with the annotation `microservices.dev/promote`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manual: Option<bool>,
+}
+
+/// A new version starts beside the old one, is reachable as Service `<name>-preview`, and takes over by a switch.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlueGreen {
+    /// Whether it switches by itself once all new pods are available; otherwise it waits for the annotation
+    /// `microservices.dev/promote`. Default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_promotion: Option<bool>,
+    /// Seconds to wait before it switches by itself. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 2_592_000))]
+    pub auto_promotion_delay_seconds: Option<i32>,
+    /// Pods of the new version until it is promoted. Default as many as the old one has, to which it grows before the
+    /// switch in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub preview_replicas: Option<i32>,
 }

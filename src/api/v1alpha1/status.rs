@@ -1,8 +1,12 @@
 //! What users read. Written at most once per pass, and only when something changed; nothing in it ticks.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::Strategy;
 
 /// What the operator observed and did.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
@@ -66,6 +70,48 @@ pub struct RolloutStatus {
     /// Revision on its way to become stable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate_revision: Option<String>,
+    /// Deployment that runs the stable revision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_deployment: Option<String>,
+    /// Deployment that runs the candidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate_deployment: Option<String>,
+    /// Strategy of the rollout under way; the spec's own holds from the next one on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// Index of the step in progress, from 0; as large as `steps` when all are done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<i32>,
+    /// How many steps there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<i32>,
+    /// When the step in progress began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_started_at: Option<Time>,
+    /// Per cent that the candidate is to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<i32>,
+    /// Per cent that the candidate has been seen to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_weight: Option<i32>,
+    /// Since when the candidate has had fewer available pods than its step needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacking_since: Option<Time>,
+    /// Pods of both revisions together when the step began, where an autoscaler decides how many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<i32>,
+    /// Revision whose remaining steps are skipped, by command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_promotion: Option<String>,
+    /// Revision that is held where it is, by command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_revision: Option<String>,
+    /// Revision that takes the place of the one that the spec asks for, by the command `undo`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_revision: Option<String>,
+    /// Revisions that get no requests, and whose pods stay for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<Parked>,
     /// When the rollout of the candidate began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
@@ -75,17 +121,40 @@ pub struct RolloutStatus {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Commands by annotation that have been handled, with the value of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub handled: BTreeMap<String, String>,
     /// The last command by annotation, and what came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_action: Option<LastAction>,
 }
 
+/// A revision that gets no requests, and whose pods stay for a while.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parked {
+    /// The revision.
+    pub revision: String,
+    /// Deployment that runs it.
+    pub deployment: String,
+    /// When its pods go; absent once they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
 /// Where a rollout stands.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 pub enum RolloutState {
+    /// Pods of the candidate start, or its share grows.
     Progressing,
+    /// It waits for somebody, or for a time.
+    Paused,
     Completed,
+    /// It failed, and the last good revision took its place.
     RolledBack,
+    /// Somebody gave it up, and the last good revision took its place.
+    Aborted,
+    /// It failed, and is left in place.
     Failed,
 }
 

@@ -59,9 +59,22 @@ fn rollout(service: &Service) -> Value {
         "onFailure": rollout.on_failure,
         "revisionHistoryLimit": rollout.history_limit,
     });
-    if rollout.strategy == Strategy::RollingUpdate {
+    if rollout.strategy != Strategy::Recreate {
         all["maxSurge"] = json!(rollout.max_surge);
         all["maxUnavailable"] = json!(rollout.max_unavailable);
+    }
+    match rollout.strategy {
+        Strategy::RollingUpdate | Strategy::Recreate => {}
+        Strategy::Canary => all["onSpecChange"] = json!(rollout.on_spec_change),
+        Strategy::BlueGreen => {
+            all["onSpecChange"] = json!(rollout.on_spec_change);
+            all["scaleDownDelaySeconds"] = json!(rollout.scale_down_delay_seconds);
+            all["abortScaleDownDelaySeconds"] = json!(rollout.abort_scale_down_delay_seconds);
+            all["blueGreen"] = json!({"autoPromotion": rollout.blue_green.delay_seconds.is_some()});
+            if let Some(seconds) = rollout.blue_green.delay_seconds {
+                all["blueGreen"]["autoPromotionDelaySeconds"] = json!(seconds);
+            }
+        }
     }
     all
 }

@@ -342,7 +342,7 @@ fn identity_commands_and_the_rest() {
         service.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
         ["app.kubernetes.io/part-of=shop", "microservices.dev/owner=team-a"]
     );
-    assert_eq!(service.commands, Commands { retry: Some("6f9c1a2b".to_owned()), restart: None });
+    assert_eq!(service.commands, Commands { retry: Some("6f9c1a2b".to_owned()), ..Commands::default() });
     assert_eq!(service.disruption, None);
     assert_eq!((service.rollout.strategy, service.rollout.history_limit), (Strategy::Recreate, 10));
     assert!(!service.suspend);
@@ -372,7 +372,7 @@ fn defaults_say_what_the_spec_leaves_out_and_nothing_else() {
 fn defaults_are_what_the_children_do() {
     let service = service("{port: 8080}");
     let said = &service.defaults;
-    let children = crate::plan::children::children(&service, &crate::model::Progress::default(), &[]);
+    let children = crate::plan::children::fresh(&service, jiff::Timestamp::UNIX_EPOCH);
     let find = |kind| &children.list.iter().find(|child| child.reference.kind == kind).unwrap().object["spec"];
     let deployment = find(crate::model::Kind::Deployment);
     let pod = &deployment["template"]["spec"];

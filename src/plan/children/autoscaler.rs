@@ -7,10 +7,11 @@ use k8s_openapi::api::autoscaling::v2::{
 
 use super::metadata::{child, metadata};
 use crate::model::{Child, Kind, Scaling, Service, Target, quantity};
+use crate::plan::rollout::layout::Follow;
 
 /// `None` where the number is fixed.
-pub fn build(service: &Service) -> Option<Child> {
-    let Scaling::Auto(bounds) = &service.scaling else {
+pub fn build(service: &Service, follow: Option<&Follow>) -> Option<Child> {
+    let (Scaling::Auto(bounds), Some(follow)) = (&service.scaling, follow) else {
         return None;
     };
     // Of fixed order: the list is compared with the live one item by item.
@@ -23,10 +24,10 @@ pub fn build(service: &Service) -> Option<Child> {
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some(Kind::Deployment.api_version()),
                 kind: Kind::Deployment.name().to_owned(),
-                name: service.name.clone(),
+                name: follow.deployment.clone(),
             },
-            min_replicas: Some(bounds.min),
-            max_replicas: bounds.max,
+            min_replicas: Some(follow.min),
+            max_replicas: follow.max,
             metrics: Some(metrics.collect()),
             behavior: Some(bounds.behavior.clone()),
         }),

@@ -1,25 +1,43 @@
 //! How many pods a drain may take at once.
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::metadata::{child, metadata, selector};
+use super::metadata::{child, matching, metadata, of_revision, selector};
+use super::names;
 use crate::model::{Child, Kind, Service};
+use crate::plan::rollout::layout::Layout;
 
-/// `None` where the user wants no budget.
-pub fn build(service: &Service) -> Option<Child> {
-    let max_unavailable = service.disruption.clone()?;
-    let metadata = metadata(service, &service.name);
+/// None where the user wants no budget. There is never more than one for a pod: an eviction under two is refused for ever.
+/// Where every pod gets requests, one budget covers them all; where only one revision does, each has its own, so that pods
+/// that serve nobody cannot stand in for some that do.
+pub fn build(service: &Service, layout: &Layout) -> Vec<Child> {
+    if service.disruption.is_none() {
+        return Vec::new();
+    }
+    if layout.pinned.is_none() {
+        return vec![budget(service, &service.name, selector(service))];
+    }
+    let mut revisions: Vec<&String> = layout.sets.iter().map(|set| &set.at.revision).collect();
+    revisions.sort_unstable();
+    revisions.dedup();
+    let of = |revision: &String| budget(service, &names::suffixed(&service.name, revision), matching(of_revision(service, revision)));
+    revisions.into_iter().map(of).collect()
+}
+
+fn budget(service: &Service, name: &str, selector: LabelSelector) -> Child {
+    let metadata = metadata(service, name);
     let budget = PodDisruptionBudget {
         metadata: metadata.clone(),
         spec: Some(PodDisruptionBudgetSpec {
             // `minAvailable` beside an autoscaler blocks drains for ever once the service is at that number.
-            max_unavailable: Some(max_unavailable),
+            max_unavailable: service.disruption.clone(),
             min_available: None,
-            selector: Some(selector(service)),
+            selector: Some(selector),
             // A pod that is not ready serves nobody; by default it would still hold up the drain of its node.
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
         }),
         status: None,
     };
-    Some(child(Kind::PodDisruptionBudget, &metadata, &budget))
+    child(Kind::PodDisruptionBudget, &metadata, &budget)
 }

@@ -14,7 +14,7 @@ use crate::model::{Child, ChildRef, Kind, Service};
 /// A child as it is sent.
 pub fn child<T: Serialize>(kind: Kind, metadata: &ObjectMeta, object: &T) -> Child {
     let name = metadata.name.clone().unwrap_or_default();
-    Child { reference: ChildRef { kind, name }, object: tidy::json(object) }
+    Child { reference: ChildRef { kind, name }, object: tidy::json(object), autoscaled: None }
 }
 
 /// Metadata of the child `name`.
@@ -66,13 +66,6 @@ pub fn common_labels(service: &Service) -> BTreeMap<String, String> {
     all
 }
 
-/// Labels of the pods that the rolling Deployment makes.
-pub fn pod_labels(service: &Service) -> BTreeMap<String, String> {
-    let mut all = common_labels(service);
-    all.insert(labels::TRACK.to_owned(), labels::TRACK_ROLLING.to_owned());
-    all
-}
-
 /// The labels that make a pod one of the service `name`'s. The same in every version of the operator: selectors are
 /// immutable.
 pub fn identity(name: &str) -> BTreeMap<String, String> {
@@ -84,11 +77,21 @@ pub fn selector(service: &Service) -> LabelSelector {
     matching(identity(&service.name))
 }
 
-/// Selects the pods of the rolling Deployment only.
-pub fn rolling_selector(service: &Service) -> LabelSelector {
+/// What tells the pods of a Deployment from those of the service's other ones: the Deployment `<name>` replaces pods within
+/// itself, any other has those of one revision.
+pub fn track(service: &Service, deployment: &str, revision: &str) -> BTreeMap<String, String> {
+    if deployment == service.name {
+        return [(labels::TRACK.to_owned(), labels::TRACK_ROLLING.to_owned())].into();
+    }
+    let pairs = [(labels::TRACK, labels::TRACK_REVISION), (labels::REVISION, revision)];
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// Labels of all pods of one revision, whatever Deployment made them.
+pub fn of_revision(service: &Service, revision: &str) -> BTreeMap<String, String> {
     let mut labels = identity(&service.name);
-    labels.insert(labels::TRACK.to_owned(), labels::TRACK_ROLLING.to_owned());
-    matching(labels)
+    labels.insert(labels::REVISION.to_owned(), revision.to_owned());
+    labels
 }
 
 /// [`selector`] as text, as the scale subresource reports it.

@@ -6,7 +6,7 @@ mod containers;
 mod deployment;
 mod disruption_budget;
 mod metadata;
-mod names;
+pub mod names;
 mod network_policy;
 mod overrides;
 pub mod pod;
@@ -16,40 +16,56 @@ mod security;
 mod service;
 mod service_account;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tidy;
 mod volumes;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Children;
 use super::revision as history;
+use super::rollout::layout::{Set, layout};
+use super::rollout::{self, scene::Scene};
+use super::workload::Workloads;
+use super::{Applied, Children};
 use crate::api::v1alpha1::Protocol;
 use crate::model::{ChildRef, Kind, Port, Progress, Service};
-use crate::observe::world::Revision;
+use crate::observe::World;
 
 pub use metadata::selector_text;
 pub use tidy::tidy;
 
-/// What must exist now. `revisions` are those on record; what they look like decides only which template is applied
-/// and which records may go.
-pub fn children(service: &Service, progress: &Progress, revisions: &[Revision]) -> Children {
-    let target = history::target(service, revisions);
-    let effective = history::effective(&target, service, progress, revisions);
+/// What must exist now: from the spec and persisted progress, and, where a rollout moves pods between Deployments, from how
+/// many serve so far.
+pub fn children(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Children {
+    let target = history::target(service, &world.revisions);
+    let workloads = Workloads::of(world, &Applied::default());
+    let scene = Scene {
+        service,
+        target: &target.hash,
+        revisions: &world.revisions,
+        workloads: &workloads,
+        pods: &world.pods,
+        addressed: false,
+        now,
+    };
+    let layout = layout(&scene, progress);
     // A template that was rendered by another version may mount its files under another name; then this version's
     // ConfigMap would be there for nothing.
     let content =
         config_map::build(service).filter(|map| config_map::mounted(service, &target.template).any(|name| name == map.reference.name));
 
-    let mut list = vec![service_account::build(service), revision::build(service, &target), deployment::build(service, &effective)];
+    let mut list = vec![service_account::build(service), revision::build(service, &target)];
+    let pods = |set: &Set| history::template(&set.at, &target, world);
+    list.extend(layout.sets.iter().filter_map(|set| Some(deployment::build(service, set, &pods(set)?))));
     list.extend(content);
     list.extend(network_policy::build(service));
-    list.extend(disruption_budget::build(service));
-    list.extend(service::build(service));
-    list.extend(autoscaler::build(service));
+    list.extend(disruption_budget::build(service, &layout));
+    list.extend(service::build(service, &layout));
+    list.extend(autoscaler::build(service, layout.follow.as_ref()));
     list.sort_by(|a, b| a.reference.cmp(&b.reference));
 
-    let kept = history::kept(service, progress, revisions, &target);
+    let kept = history::kept(service, progress, &world.revisions, &target);
     let records = kept.iter().map(|revision| ChildRef { kind: Kind::ControllerRevision, name: revision.name.clone() });
     // The content of a ConfigMap is in no template: once pruned, it could not be made again for a rollback.
     let templates = kept.iter().map(|revision| &revision.template).chain([&target.template]);
@@ -59,6 +75,17 @@ pub fn children(service: &Service, progress: &Progress, revisions: &[Revision]) 
     retained.sort();
     retained.dedup();
     Children { list, retained }
+}
+
+/// What a service becomes that nobody has seen before.
+pub fn fresh(service: &Service, now: Timestamp) -> Children {
+    let world = World::default();
+    let target = history::target(service, &[]);
+    let workloads = Workloads::default();
+    let hash = target.hash.clone();
+    let scene = Scene { service, target: &hash, revisions: &[], workloads: &workloads, pods: &[], addressed: false, now };
+    let begun = rollout::step(&Progress::default(), target, &scene).progress;
+    children(service, &begun, &world, now)
 }
 
 /// The port that `spec.port` names; a worker has none.

@@ -7,7 +7,7 @@
 use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::{Container, LifecycleHandler, PodSpec, PodTemplateSpec, Probe};
 
-use super::metadata::{allowed, pod_labels};
+use super::metadata::{allowed, common_labels};
 use super::tidy;
 use crate::api::labels;
 use crate::model::Service;
@@ -33,7 +33,7 @@ pub fn merge(service: &Service, mut template: PodTemplateSpec, partial: &PodTemp
         }
     }
     template.merge_from(partial);
-    template.metadata.get_or_insert_default().labels.get_or_insert_default().extend(pod_labels(service));
+    template.metadata.get_or_insert_default().labels.get_or_insert_default().extend(common_labels(service));
     let pod = template.spec.get_or_insert_default();
     pod.service_account_name = Some(service.name.clone());
     pod.service_account = None;

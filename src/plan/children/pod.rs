@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec, TopologySpreadConstra
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
-use super::metadata::{pod_labels, rolling_selector};
+use super::metadata::{common_labels, selector};
 use super::volumes::Layout;
 use super::{containers, overrides, security, tidy};
 use crate::api::labels;
@@ -18,7 +18,7 @@ const DOMAINS: [&str; 2] = ["topology.kubernetes.io/zone", "kubernetes.io/hostna
 pub fn template(service: &Service, restart: Option<&str>) -> Value {
     let restarted = restart.map(|text| [(labels::RESTART.to_owned(), text.to_owned())].into());
     let generated = PodTemplateSpec {
-        metadata: Some(ObjectMeta { labels: Some(pod_labels(service)), annotations: restarted, ..ObjectMeta::default() }),
+        metadata: Some(ObjectMeta { labels: Some(common_labels(service)), annotations: restarted, ..ObjectMeta::default() }),
         spec: Some(pod(service)),
     };
     let mut template = match &service.overrides {
@@ -64,7 +64,7 @@ fn spread(service: &Service, spread: Spread) -> Vec<TopologySpreadConstraint> {
         topology_key: domain.to_owned(),
         max_skew: 1,
         when_unsatisfiable: when.to_owned(),
-        label_selector: Some(rolling_selector(service)),
+        label_selector: Some(selector(service)),
         // Only pods of the same ReplicaSet count: otherwise the old pods of a rollout push the new ones aside, and
         // what is left when they go is uneven.
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),

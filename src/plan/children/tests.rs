@@ -8,12 +8,17 @@ mod policy;
 mod properties;
 mod siblings;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::api::v1alpha1::Microservice;
-use crate::model::{Kind, Progress, Service, parse};
+use crate::model::{Candidate, Kind, Placed, Progress, Service, parse};
+use crate::observe::World;
 use crate::observe::world::Revision;
 use crate::plan::{Children, revision};
+
+/// Children do not depend on it.
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// A manifest of the service `name`, from the YAML of its spec.
 fn manifest(name: &str, spec: &Value) -> Microservice {
@@ -31,7 +36,7 @@ fn yaml(spec: &str) -> Value {
 }
 
 /// The service `orders` of the namespace `shop`; an image is added.
-fn service(spec: &str) -> Service {
+pub fn service(spec: &str) -> Service {
     let mut spec = yaml(spec);
     if spec.is_null() {
         spec = json!({});
@@ -42,7 +47,17 @@ fn service(spec: &str) -> Service {
 
 /// What must exist for a service that nobody has seen before.
 fn fresh(service: &Service) -> Children {
-    super::children(service, &Progress::default(), &[])
+    super::fresh(service, NOW)
+}
+
+/// What must exist for a service with these revisions on record.
+fn with(service: &Service, progress: &Progress, revisions: &[Revision]) -> Children {
+    super::children(service, progress, &World { revisions: revisions.to_vec(), ..World::default() }, NOW)
+}
+
+/// A revision in the Deployment that replaces pods within itself.
+fn placed(revision: &str) -> Placed {
+    Placed { revision: revision.to_owned(), deployment: "orders".to_owned() }
 }
 
 fn find(children: &Children, kind: Kind) -> Option<Value> {

@@ -81,7 +81,10 @@ impl Story {
 
     fn report(&mut self, desired: i32, updated: i32, total: i32, available: i32, extra: Option<DeploymentCondition>) -> &mut Self {
         let generation = self.generation;
-        let deployment = self.world.deployment.get_or_insert_default();
+        if self.world.deployments.is_empty() {
+            self.world.deployments.push(Deployment::default());
+        }
+        let deployment = &mut self.world.deployments[0];
         deployment.spec.get_or_insert_default().replicas = Some(desired);
         deployment.status = Some(DeploymentStatus {
             observed_generation: Some(generation),
@@ -97,7 +100,7 @@ impl Story {
 
     /// A pod of the revision that the Deployment runs has trouble.
     pub fn trouble(&mut self, reason: &str, message: &str, exit_code: Option<i32>) -> &mut Self {
-        let revision = self.world.deployment.as_ref().and_then(|d| d.metadata.annotations.as_ref()?.get(labels::REVISION).cloned());
+        let revision = self.world.deployments.first().and_then(|d| d.metadata.annotations.as_ref()?.get(labels::REVISION).cloned());
         let containers = vec![ContainerState {
             name: "orders".to_owned(),
             reason: reason.to_owned(),
@@ -146,8 +149,8 @@ impl Story {
             Err(problems) => reject(&self.world, problems, self.now),
             Ok(parsed) if parsed.service.suspend => suspended(&parsed, &self.world, self.now),
             Ok(parsed) => {
-                let progress = Progress::of(self.world.object.status.as_ref());
-                let planned = children::children(&parsed.service, &progress, &self.world.revisions);
+                let progress = Progress::of(&parsed.service.name, self.world.object.status.as_ref());
+                let planned = children::children(&parsed.service, &progress, &self.world, self.now);
                 let before = self.world.clone();
                 let applied = self.apply(&planned);
                 advance(&parsed, &progress, &before, &planned, &applied, self.now)
@@ -193,13 +196,13 @@ impl Story {
 
     fn take(&mut self, object: &Value) {
         self.generation += 1;
-        let status = self.world.deployment.take().and_then(|d| d.status);
+        let status = self.world.deployments.pop().and_then(|d| d.status);
         let mut deployment: Deployment = serde_json::from_value(object.clone()).expect("a Deployment");
         deployment.metadata.generation = Some(self.generation);
         let spec = deployment.spec.get_or_insert_default();
         spec.replicas = spec.replicas.or(Some(2));
         deployment.status = status;
-        self.world.deployment = Some(deployment);
+        self.world.deployments.push(deployment);
     }
 
     fn record(&mut self, object: &Value) {
@@ -222,7 +225,7 @@ impl Story {
     }
 
     pub fn image(&self) -> String {
-        let deployment = self.world.deployment.clone().unwrap_or_default();
+        let deployment = self.world.deployments.first().cloned().unwrap_or_default();
         let spec = deployment.spec.unwrap_or_default().template.spec.unwrap_or_default();
         spec.containers.into_iter().next().and_then(|c| c.image).unwrap_or_default()
     }

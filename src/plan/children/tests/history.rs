@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use super::{fresh, only, record, service};
+use super::{Candidate, fresh, only, placed, record, service, with};
 use crate::model::{ChildRef, Kind, Progress};
 use crate::observe::world::Revision;
-use crate::plan::children::children;
-use crate::plan::revision::{effective, kept, target};
+use crate::plan::revision::{kept, target};
 
 fn image(tag: &str) -> String {
     format!("port: 8080\nimage: orders:{tag}")
@@ -46,7 +45,7 @@ fn a_recorded_template_is_used_as_it_stands() {
     known[0].hash = "0000aaaa".to_owned();
     let target = target(&service, &known);
     assert_eq!((target.hash.as_str(), &target.template, target.recorded), ("0000aaaa", &known[0].template, true));
-    let children = children(&service, &Progress::default(), &known);
+    let children = with(&service, &Progress::default(), &known);
     let deployment = super::find(&children, Kind::Deployment).unwrap_or_default();
     assert_eq!(deployment["spec"]["template"]["spec"]["fromThePast"], json!(true), "fields that this version does not know stay");
 }
@@ -77,10 +76,9 @@ fn another_template_under_the_same_hash_is_not_mistaken() {
 #[test]
 fn a_failed_target_gives_way_to_the_stable_revision() {
     let known = history(&["1", "2"]);
-    let progress = Progress { stable: Some(known[0].hash.clone()), failed: Some(known[1].hash.clone()), ..Progress::default() };
+    let progress = Progress { stable: Some(placed(&known[0].hash)), failed: Some(known[1].hash.clone()), ..Progress::default() };
     let failed = service(&image("2"));
-    assert_eq!(effective(&target(&failed, &known), &failed, &progress, &known).hash, known[0].hash);
-    let children = children(&failed, &progress, &known);
+    let children = with(&failed, &progress, &known);
     let deployment = super::find(&children, Kind::Deployment).unwrap_or_default();
     assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["image"], json!("orders:1"));
     assert_eq!(deployment["metadata"]["annotations"]["microservices.dev/revision"], json!(known[0].hash));
@@ -90,12 +88,12 @@ fn a_failed_target_gives_way_to_the_stable_revision() {
     assert_eq!(names(&children.retained), [known[0].name.as_str()]);
 
     let applied = |spec: &str, progress: &Progress| {
-        let service = service(spec);
-        effective(&target(&service, &known), &service, progress, &known).hash
+        let deployment = super::find(&with(&service(spec), progress, &known), Kind::Deployment).unwrap_or_default();
+        deployment["metadata"]["annotations"]["microservices.dev/revision"].as_str().unwrap_or_default().to_owned()
     };
     let held = format!("{}\nrollout: {{onFailure: Hold}}", image("2"));
     assert_eq!(applied(&held, &progress), known[1].hash, "not when the user wants it held");
-    let unknown = Progress { stable: Some("gone".to_owned()), ..progress.clone() };
+    let unknown = Progress { stable: Some(placed("gone")), ..progress.clone() };
     assert_eq!(applied(&image("2"), &unknown), known[1].hash, "not to what is not on record");
     let first = Progress { stable: None, ..progress.clone() };
     assert_eq!(applied(&image("2"), &first), known[1].hash, "not without anything to go back to");
@@ -108,24 +106,25 @@ fn old_records_go_and_those_in_use_stay() {
     let known = history(&["1", "2", "3", "4", "5", "6"]);
     let service = service(&format!("{}\nrollout: {{revisionHistoryLimit: 2}}", image("6")));
     let hash = |index: usize| Some(known[index].hash.clone());
-    let progress = Progress { stable: hash(0), failed: hash(1), candidate: hash(5), ..Progress::default() };
+    let candidate = Candidate { at: placed(&known[5].hash), ..Candidate::default() };
+    let progress = Progress { stable: Some(placed(&known[0].hash)), failed: hash(1), candidate: Some(candidate), ..Progress::default() };
     let kept: Vec<i64> = kept(&service, &progress, &known, &target(&service, &known)).iter().map(|revision| revision.number).collect();
     assert_eq!(kept, [1, 2, 6, 5, 4], "in use: 1, 2 and 6; of the others the two newest");
     let mut expected: Vec<_> = [0, 1, 3, 4].map(|index: usize| known[index].name.as_str()).into();
     expected.sort_unstable();
-    assert_eq!(names(&children(&service, &progress, &known).retained), expected);
+    assert_eq!(names(&with(&service, &progress, &known).retained), expected);
 }
 
 #[test]
 fn files_of_kept_revisions_stay() {
-    let with = |content: &str| {
+    let files = |content: &str| {
         format!("{}\nfiles: [{{mountPath: /a, content: {content}}}, {{mountPath: /b, configMap: {{name: orders-flags}}}}]", image("1"))
     };
-    let (old, new) = (service(&with("old")), service(&with("new")));
+    let (old, new) = (service(&files("old")), service(&files("new")));
     let mut known = vec![record(&old, &[])];
     known.push(record(&new, &known));
     let map = only(&old, Kind::ConfigMap)["metadata"]["name"].clone();
-    let children = children(&new, &Progress::default(), &known);
+    let children = with(&new, &Progress::default(), &known);
     let retained: Vec<_> =
         children.retained.iter().filter(|reference| reference.kind == Kind::ConfigMap).map(|reference| json!(reference.name)).collect();
     assert_eq!(retained, [map], "the old one, neither the new one, which is in the list, nor the user's own");
@@ -136,7 +135,7 @@ fn files_under_a_name_of_the_past_are_not_doubled() {
     let service = service("files: [{mountPath: /a, content: x}]");
     let mut known = vec![record(&service, &[])];
     known[0].template["spec"]["volumes"][0]["configMap"]["name"] = json!("orders-01234567");
-    let children = children(&service, &Progress::default(), &known);
+    let children = with(&service, &Progress::default(), &known);
     assert_eq!(super::find(&children, Kind::ConfigMap), None);
     assert!(names(&children.retained).contains(&"orders-01234567"));
 }

@@ -1,0 +1,170 @@
+//! Commands by annotation. Each names the revision that it is about, is handled once for each value, and is refused,
+//! with the reason, when that revision is no longer what it speaks of.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::v1alpha1::{ActionResult, Failure, LastAction, Strategy};
+use crate::model::{Candidate, Step as Planned};
+use crate::plan::Event;
+
+use super::drive::{Drive, enter};
+use super::scene::{ABORTED, Scene, UNDONE};
+use super::{Step, blue_green};
+
+/// Longest value that is remembered: a hash and whatever makes it new.
+const LONGEST: usize = 64;
+
+/// What came of a command: what was done, or why not.
+type Outcome = Result<String, String>;
+
+/// Does what the annotations ask for.
+pub fn obey(step: &mut Step, scene: &Scene) {
+    let commands = &scene.service.commands;
+    let all = [
+        ("abort", &commands.abort, abort as fn(&mut Step, &Scene, &str, &str) -> Outcome),
+        ("undo", &commands.undo, undo),
+        ("retry", &commands.retry, retry),
+        ("pause", &commands.pause, pause),
+        ("resume", &commands.resume, resume),
+        ("promote", &commands.promote, promote),
+    ];
+    for (verb, given, act) in all {
+        let Some(value) = given else {
+            step.progress.handled.remove(verb);
+            continue;
+        };
+        let short: String = value.chars().take(LONGEST).collect();
+        if step.progress.handled.get(verb) == Some(&short) {
+            continue;
+        }
+        let (revision, rest) = short.split_once(':').unwrap_or((&short, ""));
+        let outcome = act(step, scene, revision, rest);
+        echo(step, scene, verb, &short, outcome);
+    }
+}
+
+fn echo(step: &mut Step, scene: &Scene, verb: &'static str, value: &str, outcome: Outcome) {
+    let (result, message) = match outcome {
+        Ok(done) => {
+            step.events.push(Event::normal("CommandAccepted", "Command", format!("{verb} {value}: {done}")));
+            (ActionResult::Accepted, done)
+        }
+        Err(why) => {
+            step.events.push(Event::warning("CommandRefused", "Command", format!("{verb} {value} refused: {why}")));
+            (ActionResult::Refused, why)
+        }
+    };
+    step.progress.handled.insert(verb.to_owned(), value.to_owned());
+    step.progress.last_action = Some(LastAction { verb: verb.to_owned(), value: value.to_owned(), result, message, at: Time(scene.now) });
+}
+
+/// The candidate, if it is the revision that the command names and has not failed.
+fn candidate<'a>(step: &'a mut Step, revision: &str) -> Result<&'a mut Candidate, String> {
+    let Some(candidate) = &mut step.progress.candidate else {
+        return Err(format!("no rollout of revision {revision} is under way"));
+    };
+    if candidate.at.revision != revision {
+        return Err(format!("revision {revision} is not the one on its way; that is {}", candidate.at.revision));
+    }
+    if step.progress.failed.as_deref() == Some(revision) {
+        return Err(format!("revision {revision} has failed; see `retry` and `abort`"));
+    }
+    Ok(candidate)
+}
+
+fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcome {
+    if scene.in_place(&step.progress) {
+        candidate(step, revision)?;
+        return Err("a rolling update has no steps".to_owned());
+    }
+    let lacks = step.progress.candidate.as_ref().is_some_and(|candidate| candidate.lacking_since.is_some());
+    let candidate = candidate(step, revision)?;
+    if scene.service.rollout.paused {
+        return Err("`spec.rollout.paused` holds it; set that to false".to_owned());
+    }
+    if rest == "full" {
+        candidate.full = true;
+        candidate.paused = false;
+        return Ok("all steps that are left are skipped; its pods must still be available".to_owned());
+    }
+    let waits = match candidate.strategy {
+        Strategy::BlueGreen => candidate.step == blue_green::WAIT,
+        _ => matches!(scene.service.rollout.steps.get(candidate.step), Some(Planned::Pause(_))),
+    };
+    if !waits || lacks {
+        return Err(format!(
+            "step {} waits for its pods, not for a promotion; `{revision}:full` skips all steps that are left",
+            candidate.step
+        ));
+    }
+    candidate.paused = false;
+    let done = format!("step {} is over", candidate.step);
+    enter(scene, candidate, candidate.step + 1);
+    Ok(done)
+}
+
+fn abort(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
+    let held = step.progress.failed.as_deref() == Some(revision) && step.progress.candidate_revision().is_some_and(|hash| hash == revision);
+    if !held {
+        candidate(step, revision)?;
+    }
+    let Some(stable) = step.progress.stable_revision().cloned() else {
+        return Err("it is the first rollout: there is nothing to go back to".to_owned());
+    };
+    Drive { step, scene }.give_up(ABORTED, format!("revision {revision} was given up by command"));
+    Ok(format!("going back to revision {stable}"))
+}
+
+fn retry(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
+    match step.progress.failed.as_deref() {
+        Some(failed) if failed == revision => {}
+        Some(failed) => return Err(format!("revision {revision} is not the failed one; the failed revision is {failed}")),
+        None => return Err(format!("revision {revision} has not failed; there is nothing to try again")),
+    }
+    step.progress.failed = None;
+    step.progress.failure = None;
+    step.progress.undo = None;
+    if let Some(candidate) = &mut step.progress.candidate {
+        candidate.lacking_since = Some(Time(scene.now));
+    }
+    Ok(format!("trying revision {revision} again"))
+}
+
+fn pause(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
+    let in_place = scene.in_place(&step.progress);
+    let candidate = candidate(step, revision)?;
+    if in_place {
+        return Err("a rolling update cannot be held; `abort` takes it back".to_owned());
+    }
+    candidate.paused = true;
+    Ok(format!("held at step {}", candidate.step))
+}
+
+fn resume(step: &mut Step, _: &Scene, revision: &str, _: &str) -> Outcome {
+    let candidate = candidate(step, revision)?;
+    if !candidate.paused {
+        return Err(format!("revision {revision} is not held by command"));
+    }
+    candidate.paused = false;
+    Ok(format!("going on at step {}", candidate.step))
+}
+
+fn undo(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
+    if !scene.is_recorded(revision) {
+        return Err(format!("there is no record of revision {revision}; see `kubectl get controllerrevisions`"));
+    }
+    if revision == scene.target {
+        return Err(format!("revision {revision} is the one that the spec asks for"));
+    }
+    if step.progress.candidate.is_some() {
+        Drive { step, scene }.give_up(UNDONE, String::new());
+    }
+    step.progress.failed = Some(scene.target.to_owned());
+    step.progress.failure = Some(Failure {
+        reason: UNDONE.to_owned(),
+        message: format!("revision {} was replaced by {revision} by command", scene.target),
+        at: Time(scene.now),
+    });
+    step.progress.undo = Some(revision.to_owned());
+    Ok(format!("going to revision {revision}"))
+}

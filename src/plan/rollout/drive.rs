@@ -1,0 +1,288 @@
+//! A rollout with a Deployment of its own for each revision: one step further in each pass, each step in one write.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::v1alpha1::{Failure, OnFailure, Parked, Strategy};
+use crate::model::{Candidate, Placed, Progress, Step as Planned};
+use crate::plan::{Event, diagnose};
+
+use super::layout::{Layout, Role, Size, layout};
+use super::scene::Scene;
+use super::{DEADLINE, Step, blue_green};
+
+/// A step of the state machine in the making.
+pub struct Drive<'a, 'b> {
+    pub step: &'a mut Step,
+    pub scene: &'a Scene<'b>,
+}
+
+/// Goes on with the candidate, as far as its pods and the user let it.
+pub fn drive(step: &mut Step, scene: &Scene) {
+    let mut drive = Drive { step, scene };
+    drive.drain();
+    drive.follow_steps();
+    let Some(candidate) = drive.step.progress.candidate.clone() else { return };
+    let layout = layout(scene, &drive.step.progress);
+    let lack = lack(scene, &layout, &candidate);
+    let given_up = drive.step.progress.failed.as_ref() == Some(&candidate.at.revision);
+    if given_up {
+        // Left in place; where there is nothing to go back to it may still heal.
+        if lack.is_none() && drive.step.progress.stable.is_none() {
+            drive.promote();
+        }
+        return;
+    }
+    let held = scene.service.rollout.paused || candidate.paused;
+    if held {
+        return drive.lacks(None);
+    }
+    if let Some(lack) = lack {
+        return drive.wait_for(&candidate, &lack);
+    }
+    drive.lacks(None);
+    drive.advance(&layout);
+}
+
+/// Why the step in progress has not got its pods, if it has not.
+fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<String> {
+    for set in &layout.sets {
+        let workload = scene.workloads.named(&set.at.deployment);
+        let text = match (set.role, set.target) {
+            (Role::Parked, _) => continue,
+            (Role::Leaving, _) if layout.pinned.is_some() => continue,
+            (Role::Leaving, _) => format!("revision {} still has {} pods", set.at.revision, workload.pods()),
+            (Role::Candidate, Size::Fixed(target)) => {
+                if workload.runs(&candidate.at.revision)
+                    && workload.desired == target
+                    && workload.total == target
+                    && workload.available >= target
+                {
+                    continue;
+                }
+                format!("{} of {target} pods of revision {} are available", workload.available.min(target), candidate.at.revision)
+            }
+            (Role::Candidate, Size::Autoscaled { at_least, .. }) => {
+                if workload.runs(&candidate.at.revision) && workload.desired >= at_least.max(1) && workload.available >= workload.desired {
+                    continue;
+                }
+                format!(
+                    "{} of {} pods of revision {} are available",
+                    workload.available,
+                    workload.desired.max(at_least),
+                    candidate.at.revision
+                )
+            }
+            (Role::Stable, Size::Fixed(target)) => {
+                // Pods of the old version that are not well hold up nothing.
+                if workload.current
+                    && workload.desired == target
+                    && workload.total <= target
+                    && super::layout::is_settled(&workload, &set.at)
+                {
+                    continue;
+                }
+                format!("revision {} has {} pods on its way to {target}", set.at.revision, workload.pods())
+            }
+            (Role::Stable, Size::Autoscaled { at_least, .. }) => {
+                if workload.desired >= at_least && super::layout::is_settled(&workload, &set.at) {
+                    continue;
+                }
+                format!("revision {} has {} pods on its way to {at_least}", set.at.revision, workload.pods())
+            }
+        };
+        return Some(text);
+    }
+    None
+}
+
+/// Begins a step: its index, its time, and the weight that it sets.
+pub fn enter(scene: &Scene, candidate: &mut Candidate, index: usize) {
+    candidate.step = index;
+    candidate.step_started_at = Some(Time(scene.now));
+}
+
+impl Drive<'_, '_> {
+    /// The weight is the one that the steps say: also when they are edited on the way. The step in progress keeps its
+    /// index, or is the last one if there are fewer now.
+    fn follow_steps(&mut self) {
+        let capacity = self.scene.capacity(&self.step.progress);
+        let (scene, autoscaled) = (self.scene, self.scene.is_autoscaled());
+        let Progress { candidate: Some(candidate), capacity: persisted, stable, .. } = &mut self.step.progress else { return };
+        if candidate.strategy == Strategy::BlueGreen {
+            candidate.steps = blue_green::STEPS;
+            return;
+        }
+        let steps = planned(scene, candidate.strategy);
+        candidate.steps = steps.len();
+        if stable.is_none() || candidate.full {
+            candidate.step = steps.len();
+        }
+        candidate.step = candidate.step.min(steps.len());
+        let weight = match steps.get(candidate.step) {
+            Some(Planned::Weight(weight)) => *weight,
+            Some(Planned::Pause(_)) => candidate.weight,
+            None => 100,
+        };
+        if weight != candidate.weight {
+            candidate.weight = weight;
+            candidate.lacking_since = Some(Time(scene.now));
+            *persisted = autoscaled.then_some(capacity);
+        }
+    }
+
+    /// Pods that were to stay for a while have stayed that long; and what had to grow before others left has grown.
+    fn drain(&mut self) {
+        let scene = self.scene;
+        let progress = &mut self.step.progress;
+        for parked in &mut progress.parked {
+            parked.until = parked.until.take().filter(|until| until.0 > scene.now);
+        }
+        progress.parked.retain(|parked| parked.until.is_some() || scene.workloads.named(&parked.deployment).pods() > 0);
+        if progress.candidate.is_none() && scene.others(progress).next().is_none() {
+            progress.capacity = None;
+        }
+        let next = progress.parked.iter().filter_map(|parked| parked.until.as_ref()).map(|until| until.0).min();
+        if let Some(next) = next {
+            self.wake(next.as_second() - scene.now.as_second());
+        }
+    }
+
+    /// Since when the candidate has lacked pods.
+    fn lacks(&mut self, since: Option<Time>) {
+        if let Some(candidate) = &mut self.step.progress.candidate {
+            candidate.lacking_since = since;
+        }
+    }
+
+    /// Waits for pods until the deadline.
+    fn wait_for(&mut self, candidate: &Candidate, lack: &str) {
+        self.step.lack = Some(lack.to_owned());
+        let since = candidate.lacking_since.clone().unwrap_or(Time(self.scene.now));
+        let deadline = i64::from(self.scene.service.rollout.progress_deadline_seconds);
+        let left = deadline - self.scene.since(Some(&since));
+        self.lacks(Some(since));
+        if left > 0 {
+            return self.wake(left);
+        }
+        let revision = &candidate.at.revision;
+        let refused = self.scene.workloads.named(&candidate.at.deployment).refused;
+        let seen = diagnose::worst(self.scene.pods, Some(revision)).or(refused).map(|seen| format!(": {seen}")).unwrap_or_default();
+        let message = format!("revision {revision} made no progress for {deadline} s; {lack}{seen}");
+        self.step.events.push(Event::warning("RolloutFailed", "Rollout", message.clone()));
+        self.give_up(DEADLINE, message);
+    }
+
+    /// The step in progress has its pods.
+    fn advance(&mut self, layout: &Layout) {
+        let scene = self.scene;
+        let Some(candidate) = &mut self.step.progress.candidate else { return };
+        if candidate.strategy == Strategy::BlueGreen {
+            return blue_green::advance(self);
+        }
+        if candidate.observed_weight != candidate.weight {
+            candidate.observed_weight = candidate.weight;
+            // With an autoscaler the other side leaves only now that this one has grown.
+            if self.scene.is_autoscaled() && layout.sets.len() > 1 {
+                candidate.lacking_since = Some(Time(scene.now));
+                return;
+            }
+        }
+        let steps = planned(scene, candidate.strategy);
+        match steps.get(candidate.step) {
+            None => return self.promote(),
+            Some(Planned::Weight(_)) => enter(scene, candidate, candidate.step + 1),
+            Some(Planned::Pause(None)) => return,
+            Some(Planned::Pause(Some(seconds))) => {
+                let left = i64::from(*seconds) - scene.since(candidate.step_started_at.as_ref());
+                if left > 0 {
+                    return self.wake(left);
+                }
+                enter(scene, candidate, candidate.step + 1);
+            }
+        }
+        self.follow_steps();
+        if let Some(Planned::Pause(Some(seconds))) = self.step.progress.candidate.as_ref().and_then(|candidate| steps.get(candidate.step)) {
+            self.wake(i64::from(*seconds));
+        }
+    }
+
+    /// The candidate becomes stable: a change of role, with no second roll.
+    pub fn promote(&mut self) {
+        let scene = self.scene;
+        let delay = i64::from(scene.service.rollout.scale_down_delay_seconds);
+        let progress = &mut self.step.progress;
+        let Some(candidate) = progress.candidate.take() else { return };
+        let old = progress.stable.replace(candidate.at.clone());
+        progress.capacity = None;
+        progress.parked.retain(|parked| parked.deployment != candidate.at.deployment);
+        if candidate.strategy == Strategy::BlueGreen
+            && let Some(old) = old
+        {
+            progress.parked.push(parked(scene, old, delay));
+        }
+        if progress.failed.as_deref() == Some(scene.target) && progress.undo.as_ref() != Some(&candidate.at.revision)
+            || candidate.at.revision == scene.target
+        {
+            progress.failed = None;
+            progress.failure = None;
+            progress.undo = None;
+        }
+        let pods = scene.workloads.named(&candidate.at.deployment);
+        let note = format!("revision {} serves with {} of {} pods", candidate.at.revision, pods.available, pods.desired);
+        self.step.events.push(Event::normal("RolloutCompleted", "Rollout", note));
+    }
+
+    /// The candidate is not to become stable. Where there is something to go back to, and nothing says to hold, its pods
+    /// go; the spec stays.
+    pub fn give_up(&mut self, reason: &str, message: String) {
+        let scene = self.scene;
+        let progress = &mut self.step.progress;
+        let Some(revision) = progress.candidate_revision().cloned() else { return };
+        // What was to take the failed revision's place by command fails in its turn: the blame stays where it is.
+        let in_place_of = progress.undo.take().is_some_and(|undo| undo == revision);
+        if !in_place_of {
+            progress.failed = Some(revision);
+        }
+        progress.failure = Some(Failure { reason: reason.to_owned(), message, at: Time(scene.now) });
+        let stays = scene.service.rollout.on_failure == OnFailure::Hold && reason == DEADLINE;
+        if scene.in_place(progress) {
+            progress.candidate = None;
+        } else if !stays && progress.stable.is_some() {
+            let delay = scene.service.rollout.abort_scale_down_delay_seconds;
+            self.release(i64::from(delay));
+        } else {
+            self.lacks(None);
+        }
+    }
+
+    /// Takes the candidate out of the rollout. Where it gets no requests, its pods stay for so many seconds.
+    pub fn release(&mut self, seconds: i64) {
+        let scene = self.scene;
+        let capacity = scene.capacity(&self.step.progress);
+        let progress = &mut self.step.progress;
+        let Some(candidate) = progress.candidate.take() else { return };
+        if candidate.strategy == Strategy::BlueGreen {
+            progress.parked.push(parked(scene, candidate.at, seconds));
+        } else if scene.is_autoscaled() {
+            progress.capacity = Some(capacity);
+        }
+    }
+
+    /// Looks again in so many seconds, or sooner.
+    pub fn wake(&mut self, seconds: i64) {
+        let wake = Duration::from_secs(seconds.max(1).unsigned_abs());
+        self.step.wake = Some(self.step.wake.map_or(wake, |sooner| sooner.min(wake)));
+    }
+}
+
+fn parked(scene: &Scene, at: Placed, seconds: i64) -> Parked {
+    let until = (seconds > 0).then(|| scene.now.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()).flatten();
+    Parked { revision: at.revision, deployment: at.deployment, until: until.map(Time) }
+}
+
+/// Steps of a canary; the other strategies have none.
+fn planned<'a>(scene: &Scene<'a>, strategy: Strategy) -> &'a [Planned] {
+    if strategy == Strategy::Canary { &scene.service.rollout.steps } else { &[] }
+}

@@ -1,0 +1,227 @@
+//! Which Deployments there are, how many pods each has, and which of them get requests: the same in every pass until
+//! persisted progress or the pods themselves change.
+
+use crate::api::v1alpha1::Strategy;
+use crate::model::{Autoscaling, Candidate, Placed, Progress, Scaling};
+use crate::plan::workload::Workload;
+
+use super::blue_green;
+use super::moves::{self, Moving};
+use super::ratio::{follower, part, split};
+use super::scene::Scene;
+
+/// What a rollout makes of a service's workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The Deployments, the stable one first.
+    pub sets: Vec<Set>,
+    /// Whom the autoscaler follows, and within which bounds.
+    pub follow: Option<Follow>,
+    /// The only revision that gets requests; `None`: all pods do.
+    pub pinned: Option<String>,
+    /// The revision that the preview Service shows.
+    pub preview: Option<String>,
+}
+
+/// A Deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set {
+    pub at: Placed,
+    pub role: Role,
+    /// Pods that it should have in the end.
+    pub target: Size,
+    /// Pods that it may have now.
+    pub size: Size,
+}
+
+/// What a Deployment is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Stable,
+    Candidate,
+    /// Its pods stay for a while without requests.
+    Parked,
+    /// Its pods go as soon as others carry their load.
+    Leaving,
+}
+
+impl Role {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Candidate => "candidate",
+            Self::Parked => "parked",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
+/// Who says how many pods there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// We do.
+    Fixed(i32),
+    /// The autoscaler does, from `start` at its creation, and never below `at_least`.
+    Autoscaled { start: i32, at_least: i32 },
+}
+
+/// The autoscaler's target and bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follow {
+    pub deployment: String,
+    pub min: i32,
+    pub max: i32,
+}
+
+/// Lays a service out.
+pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
+    let mut sets = main(scene, progress);
+    sets.extend(progress.parked.iter().map(|parked| {
+        let at = Placed { revision: parked.revision.clone(), deployment: parked.deployment.clone() };
+        let pods = scene.workloads.named(&at.deployment).desired;
+        let size = Size::Fixed(if parked.until.is_some() { pods } else { 0 });
+        Set { at, role: Role::Parked, target: size, size }
+    }));
+    sets.extend(scene.others(progress).map(|workload| {
+        let at = Placed { revision: workload.revision.clone().unwrap_or_default(), deployment: workload.name.clone() };
+        Set { at, role: Role::Leaving, target: Size::Fixed(0), size: Size::Fixed(0) }
+    }));
+    let pinned = scene.pinned(progress).map(str::to_owned);
+    // Pods without requests carry no load: they come and go at once.
+    if pinned.is_none() {
+        slow_down(scene, progress, &mut sets);
+    }
+    let blue_green = scene.service.rollout.strategy == Strategy::BlueGreen
+        || progress.candidate.as_ref().is_some_and(|c| c.strategy == Strategy::BlueGreen);
+    let shown = progress.candidate.as_ref().map(|candidate| &candidate.at).or(progress.stable.as_ref());
+    let preview = shown.filter(|_| blue_green).map(|at| at.revision.clone());
+    Layout { follow: follow(scene, progress, &sets), sets, pinned, preview }
+}
+
+/// The sets that serve, or will.
+fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
+    let set = |at: &Placed, role, size| Set { at: at.clone(), role, target: size, size };
+    let alone = |at_least| match &scene.service.scaling {
+        Scaling::Fixed(count) => Size::Fixed(*count),
+        Scaling::Auto(bounds) => Size::Autoscaled { start: bounds.min, at_least },
+    };
+    if scene.in_place(progress) {
+        let at = Placed { revision: scene.goal(progress).to_owned(), deployment: scene.service.name.clone() };
+        return vec![set(&at, Role::Stable, alone(0))];
+    }
+    match (&progress.stable, &progress.candidate) {
+        (Some(stable), None) => vec![set(stable, Role::Stable, alone(progress.capacity.unwrap_or(0)))],
+        (None, Some(candidate)) => vec![set(&candidate.at, Role::Candidate, alone(0))],
+        (None, None) => Vec::new(),
+        (Some(stable), Some(candidate)) => {
+            let old = scene.workloads.named(&stable.deployment);
+            let (first, second) = if !is_settled(&old, stable) {
+                // What was rolling in it when the strategy changed is taken back first.
+                (alone(0), Size::Fixed(0))
+            } else if candidate.strategy == Strategy::BlueGreen {
+                (alone(0), Size::Fixed(blue_green::wanted(scene, stable, candidate)))
+            } else {
+                shares(scene, progress, stable, candidate)
+            };
+            vec![set(stable, Role::Stable, first), set(&candidate.at, Role::Candidate, second)]
+        }
+    }
+}
+
+/// The Deployment runs this revision and no other. Whether its pods are well does not matter: a broken version must not
+/// stand in the way of the one that mends it.
+pub fn is_settled(workload: &Workload, at: &Placed) -> bool {
+    workload.revision.as_ref() == Some(&at.revision) && (workload.total == workload.updated || !workload.current)
+}
+
+/// Sizes of both sides of a canary by pod ratio.
+fn shares(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &Candidate) -> (Size, Size) {
+    let (old, new) = (scene.workloads.named(&stable.deployment), scene.workloads.named(&candidate.at.deployment));
+    match &scene.service.scaling {
+        Scaling::Fixed(total) => {
+            let split = split(*total, candidate.weight, scene.slack(candidate.strategy, *total).surge);
+            // Once it has had its pods and lost some, more of them would not help: what is wanted beyond goes to the old.
+            let broken = candidate.observed_weight == candidate.weight
+                && new.current
+                && new.available < new.desired
+                && new.desired < split.candidate;
+            let (kept, rest) = if broken { (new.desired, total - new.desired) } else { (split.candidate, split.stable) };
+            (Size::Fixed(rest.max(split.stable)), Size::Fixed(kept))
+        }
+        Scaling::Auto(bounds) => autoscaled(bounds, &old, &new, progress.capacity, candidate),
+    }
+}
+
+/// All pods carry the same load, so one autoscaler is enough: it leads the side with the larger share, and the other side
+/// follows by the ratio. The side that gains grows first, to its share of what there was when the step began; then the
+/// roles are those of the new weight, and the autoscaler takes away what is too much.
+fn autoscaled(bounds: &Autoscaling, old: &Workload, new: &Workload, capacity: Option<i32>, candidate: &Candidate) -> (Size, Size) {
+    let (weight, seen) = (candidate.weight, candidate.observed_weight);
+    let capacity = capacity.unwrap_or(old.desired + new.desired);
+    let leads = |at_least| Size::Autoscaled { start: bounds.min, at_least };
+    if weight == seen {
+        return if weight > 50 {
+            (Size::Fixed(follower(new.desired, weight)), leads(0))
+        } else {
+            (leads(0), Size::Fixed(if weight == 0 { 0 } else { follower(old.desired, 100 - weight) }))
+        };
+    }
+    let grown = |share| part(capacity, share);
+    match (weight > seen, seen > 50) {
+        (true, true) => (Size::Fixed(old.desired), leads(grown(weight))),
+        (true, false) => (leads(0), Size::Fixed(grown(weight).max(1).max(new.desired))),
+        (false, true) => (Size::Fixed(grown(100 - weight).max(old.desired)), leads(0)),
+        (false, false) => (leads(grown(100 - weight)), Size::Fixed(new.desired)),
+    }
+}
+
+/// Sizes that all sets may have now, on the way to those that they should have.
+fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
+    if sets.len() < 2 {
+        return;
+    }
+    let total = match &scene.service.scaling {
+        Scaling::Fixed(total) => *total,
+        Scaling::Auto(_) => progress.capacity.unwrap_or_else(|| scene.capacity(progress)),
+    };
+    let strategy = progress.candidate.as_ref().map_or(Strategy::Canary, |candidate| candidate.strategy);
+    let moving: Vec<Moving> = sets.iter().map(|set| moving(&scene.workloads.named(&set.at.deployment), set.target)).collect();
+    // The autoscaler's own growth, and that of the side that gains, comes on top: it is wanted.
+    let wanted = moving.iter().map(|set| set.target).sum::<i32>();
+    let total_wanted = if scene.is_autoscaled() { total.max(wanted) } else { total };
+    let mut slack = scene.slack(strategy, total);
+    slack.surge += total_wanted - total;
+    let sizes = moves::next(&moving, total, slack);
+    for (set, size) in sets.iter_mut().zip(sizes) {
+        if let Size::Fixed(fixed) = &mut set.size {
+            *fixed = size;
+        }
+    }
+}
+
+fn moving(workload: &Workload, target: Size) -> Moving {
+    // Numbers of an earlier state promise nothing.
+    let available = if workload.current { workload.available } else { workload.available.min(workload.desired) };
+    let target = match target {
+        Size::Fixed(count) => count,
+        Size::Autoscaled { at_least, .. } => workload.desired.max(at_least),
+    };
+    Moving { size: workload.desired, pods: workload.total, available, target }
+}
+
+/// The autoscaler follows the set that it leads; its bounds are those of the service times that set's share.
+fn follow(scene: &Scene, progress: &Progress, sets: &[Set]) -> Option<Follow> {
+    let Scaling::Auto(bounds) = &scene.service.scaling else { return None };
+    let (set, least) = sets.iter().find_map(|set| match set.target {
+        Size::Autoscaled { at_least, .. } => Some((set, at_least)),
+        Size::Fixed(_) => None,
+    })?;
+    let share = match &progress.candidate {
+        Some(candidate) if candidate.strategy != Strategy::BlueGreen && progress.stable.is_some() && !scene.in_place(progress) => {
+            if set.at == candidate.at { candidate.observed_weight } else { 100 - candidate.observed_weight }
+        }
+        _ => 100,
+    };
+    let min = part(bounds.min, share).max(1).max(least);
+    Some(Follow { deployment: set.at.deployment.clone(), min, max: part(bounds.max, share).max(min) })
+}

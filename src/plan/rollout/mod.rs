@@ -1,0 +1,147 @@
+//! The state machine of a rollout, with automatic return to the last good revision.
+//!
+//! ```text
+//!            another revision                step by step, until it has all pods or all requests
+//! stable ───────────────────► candidate ──────────────────────────────────────────────────────► stable (the candidate)
+//!    ▲                           │ progress deadline missed, or given up by command
+//!    └───────── failed ◄─────────┘   the pods go back, the spec stays; not tried again until changed or asked for
+//! ```
+//!
+//! With `RollingUpdate` and `Recreate` both revisions are in one Deployment, whose controller replaces the pods
+//! ([`in_place`]); otherwise each revision has a Deployment of its own ([`drive`]), which [`layout`] sizes. What decides
+//! stays in status, so that a pass can be repeated, or made by another process, with the same outcome.
+
+mod begin;
+mod blue_green;
+mod command;
+mod drive;
+mod in_place;
+pub mod layout;
+pub mod moves;
+pub mod ratio;
+pub mod scene;
+
+use std::time::Duration;
+
+use crate::api::v1alpha1::RolloutState;
+use crate::model::{Progress, Step as Planned};
+
+use super::Event;
+use super::revision::Target;
+use super::workload::Workload;
+use scene::{ABORTED, Scene};
+
+/// Why a revision failed, as `status.rollout.failure.reason` says it.
+pub const DEADLINE: &str = "ProgressDeadlineExceeded";
+
+/// Where the rollout goes from here.
+pub struct Step {
+    pub progress: Progress,
+    pub events: Vec<Event>,
+    /// When to look again although nothing changed.
+    pub wake: Option<Duration>,
+    /// Revision of the spec.
+    pub target: Target,
+    /// Good revision that takes the place of the target, which failed.
+    pub back: Option<String>,
+    /// Which pods the step in progress waits for.
+    pub lack: Option<String>,
+    /// What it waits for although it has its pods: somebody, or a time.
+    pub pause: Option<String>,
+    /// Pods that get requests and are of a revision that nobody wants, if any.
+    pub leaving: Option<i32>,
+}
+
+impl Step {
+    /// Where the rollout stands, in a word.
+    pub fn state(&self) -> RolloutState {
+        if self.failed() && self.progress.candidate_revision().is_none_or(|hash| *hash == self.target.hash) {
+            let aborted = self.progress.failure.as_ref().is_some_and(|failure| failure.reason == ABORTED);
+            return match self.back {
+                Some(_) if aborted => RolloutState::Aborted,
+                Some(_) => RolloutState::RolledBack,
+                None => RolloutState::Failed,
+            };
+        }
+        match &self.progress.candidate {
+            Some(_) if self.pause.is_some() => RolloutState::Paused,
+            Some(_) => RolloutState::Progressing,
+            None => RolloutState::Completed,
+        }
+    }
+
+    /// The spec's revision is one that failed.
+    pub fn failed(&self) -> bool {
+        self.progress.failed.as_ref() == Some(&self.target.hash)
+    }
+}
+
+/// One step of the state machine.
+pub fn step(before: &Progress, target: Target, scene: &Scene) -> Step {
+    let mut step =
+        Step { progress: before.clone(), events: Vec::new(), wake: None, target, back: None, lack: None, pause: None, leaving: None };
+    forget(&mut step);
+    command::obey(&mut step, scene);
+    begin::begin(&mut step, scene);
+    if scene.in_place(&step.progress) {
+        in_place::watch(&mut step, scene);
+    } else {
+        drive::drive(&mut step, scene);
+    }
+    step.back = way_back(scene, &step.progress);
+    if let (None, Some(failed), Some(good)) = (&before.failed, &step.progress.failed, &step.back) {
+        let note = format!("going back from revision {failed} to {good}; the spec is unchanged");
+        step.events.push(Event::warning("RolledBack", "Rollback", note));
+    }
+    step.pause = pause(scene, &step);
+    let leaving = scene.others(&step.progress).map(Workload::pods).sum();
+    step.leaving = Some(leaving).filter(|pods| *pods > 0);
+    step
+}
+
+/// A spec that asks for something else than the failed revision takes the blame off it.
+fn forget(step: &mut Step) {
+    if step.progress.failed.is_some() && !step.failed() {
+        step.progress.failed = None;
+        step.progress.failure = None;
+        step.progress.undo = None;
+    }
+}
+
+/// Revision that is wanted in the target's place, if another one is.
+fn way_back(scene: &Scene, progress: &Progress) -> Option<String> {
+    let goal = scene.goal(progress);
+    (progress.failed.as_deref() == Some(scene.target) && goal != scene.target).then(|| goal.to_owned())
+}
+
+/// What the candidate waits for, if it lacks nothing.
+fn pause(scene: &Scene, step: &Step) -> Option<String> {
+    let candidate = step.progress.candidate.as_ref().filter(|_| !scene.in_place(&step.progress))?;
+    let revision = &candidate.at.revision;
+    let go_on = format!("go on with the annotation microservices.dev/promote={revision}");
+    if scene.service.rollout.paused {
+        return Some("held by `spec.rollout.paused`".to_owned());
+    }
+    if candidate.paused {
+        return Some(format!("held by command; go on with the annotation microservices.dev/resume={revision}"));
+    }
+    if step.lack.is_some() || candidate.lacking_since.is_some() {
+        return None;
+    }
+    let seconds = if candidate.strategy == crate::api::v1alpha1::Strategy::BlueGreen {
+        (candidate.step == blue_green::WAIT).then_some(scene.service.rollout.blue_green.delay_seconds)?
+    } else {
+        match scene.service.rollout.steps.get(candidate.step)? {
+            Planned::Pause(seconds) => *seconds,
+            Planned::Weight(_) => return None,
+        }
+    };
+    let until = seconds.and_then(|seconds| {
+        let began = candidate.step_started_at.as_ref()?;
+        began.0.checked_add(jiff::SignedDuration::from_secs(seconds.into())).ok()
+    });
+    Some(match (seconds, until) {
+        (Some(_), Some(until)) => format!("it goes on at {until}, or sooner with the annotation microservices.dev/promote={revision}"),
+        _ => go_on,
+    })
+}

@@ -1,0 +1,140 @@
+//! What a decision looks at, and the questions that several decisions ask of it.
+
+use jiff::Timestamp;
+
+use crate::api::v1alpha1::{OnFailure, OnSpecChange, Strategy};
+use crate::model::{Placed, Progress, Scaling, Service};
+use crate::observe::world::{Pod, Revision};
+use crate::plan::children::names;
+use crate::plan::workload::{Workload, Workloads};
+
+use super::ratio::Slack;
+
+/// Why somebody's command, and not a failure, took a revision out.
+pub const ABORTED: &str = "Aborted";
+pub const UNDONE: &str = "Undone";
+
+/// What a decision looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    pub service: &'a Service,
+    /// Hash of the revision that the spec asks for.
+    pub target: &'a str,
+    /// Revisions on record.
+    pub revisions: &'a [Revision],
+    pub workloads: &'a Workloads,
+    pub pods: &'a [Pod],
+    /// The Service was brought to plan in this pass, or there is none.
+    pub addressed: bool,
+    pub now: Timestamp,
+}
+
+impl Scene<'_> {
+    /// The revision to work towards: the spec's, or the one that takes its place because it failed or must wait.
+    pub fn goal<'a>(&'a self, progress: &'a Progress) -> &'a str {
+        if progress.failed.as_deref() == Some(self.target) {
+            return self.replacement(progress).unwrap_or(self.target);
+        }
+        let queued = self.service.rollout.on_spec_change == OnSpecChange::Queue
+            && progress.stable_revision().map(String::as_str) != Some(self.target);
+        let under_way = progress
+            .candidate
+            .as_ref()
+            .filter(|candidate| !self.in_place(progress) && Some(&candidate.at.revision) != progress.failed.as_ref());
+        match under_way {
+            Some(candidate) if queued && self.is_recorded(&candidate.at.revision) => &candidate.at.revision,
+            _ => self.target,
+        }
+    }
+
+    /// The revision that takes the place of the spec's, which failed.
+    fn replacement<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
+        let by_command = progress.failure.as_ref().is_some_and(|failure| [ABORTED, UNDONE].contains(&failure.reason.as_str()));
+        let back = (by_command || self.service.rollout.on_failure == OnFailure::Rollback).then_some(progress.stable_revision()).flatten();
+        let replacement = progress.undo.as_ref().filter(|hash| self.is_recorded(hash)).or(back)?;
+        (replacement != self.target && (self.is_recorded(replacement) || self.is_placed(progress, replacement))).then_some(replacement)
+    }
+
+    pub fn is_recorded(&self, revision: &str) -> bool {
+        self.revisions.iter().any(|known| known.hash == revision)
+    }
+
+    /// A Deployment of its own runs it, so that its pods can be had without the record.
+    fn is_placed(&self, progress: &Progress, revision: &str) -> bool {
+        let at = progress.stable.as_ref().filter(|at| at.revision == revision && at.deployment != self.service.name);
+        at.is_some_and(|at| self.workloads.find(&at.deployment).is_some())
+    }
+
+    /// The Deployment `<name>` replaces its pods itself: both revisions are in it.
+    pub fn in_place(&self, progress: &Progress) -> bool {
+        let home = &self.service.name;
+        let stays = progress.stable.as_ref().is_none_or(|at| at.deployment == *home);
+        match &progress.candidate {
+            Some(candidate) => stays && candidate.at.deployment == *home,
+            None => {
+                stays && is_rolling(self.service.rollout.strategy) && progress.parked.is_empty() && self.others(progress).next().is_none()
+            }
+        }
+    }
+
+    /// Deployments with pods that are neither of the stable revision's nor of the candidate's nor parked.
+    pub fn others<'a>(&'a self, progress: &'a Progress) -> impl Iterator<Item = &'a Workload> {
+        let stable = progress.stable.as_ref().map(|at| &at.deployment);
+        let candidate = progress.candidate.as_ref().map(|candidate| &candidate.at.deployment);
+        let home = (stable.is_none() && candidate.is_none() && is_rolling(self.service.rollout.strategy)).then_some(&self.service.name);
+        let placed = [stable, candidate, home];
+        self.workloads.0.iter().filter(move |workload| {
+            let parked = progress.parked.iter().any(|parked| parked.deployment == workload.name);
+            workload.pods() > 0 && !parked && !placed.contains(&Some(&workload.name))
+        })
+    }
+
+    /// The only revision that gets requests; `None`: all pods of the service do.
+    ///
+    /// As long as there are pods that must get none, whatever strategy made them, the Service names a revision.
+    pub fn pinned<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
+        let strategy = progress.candidate.as_ref().map_or(self.service.rollout.strategy, |candidate| candidate.strategy);
+        let stable = progress.stable.as_ref();
+        if strategy != Strategy::BlueGreen && progress.parked.is_empty() {
+            return None;
+        }
+        match (&progress.candidate, stable) {
+            (Some(candidate), None) => Some(&candidate.at.revision),
+            (Some(candidate), Some(_)) if candidate.weight == 100 => Some(&candidate.at.revision),
+            (_, stable) => stable.map(|at| at.revision.as_str()),
+        }
+    }
+
+    /// Where the pods of a revision run whose rollout begins under `strategy`.
+    pub fn place(&self, revision: &str, strategy: Strategy) -> Placed {
+        let name = &self.service.name;
+        let deployment = if is_rolling(strategy) { name.clone() } else { names::suffixed(name, revision) };
+        Placed { revision: revision.to_owned(), deployment }
+    }
+
+    pub fn slack(&self, strategy: Strategy, total: i32) -> Slack {
+        Slack::of(&self.service.rollout, strategy, total)
+    }
+
+    pub fn is_autoscaled(&self) -> bool {
+        matches!(self.service.scaling, Scaling::Auto(_))
+    }
+
+    /// Pods that the serving Deployments ask for together.
+    pub fn capacity(&self, progress: &Progress) -> i32 {
+        let stable = progress.stable.as_ref().map(|at| self.workloads.named(&at.deployment).desired).unwrap_or_default();
+        let candidate =
+            progress.candidate.as_ref().map(|candidate| self.workloads.named(&candidate.at.deployment).desired).unwrap_or_default();
+        stable + candidate
+    }
+
+    /// Seconds since a time, or 0 if it is unknown.
+    pub fn since(&self, time: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>) -> i64 {
+        time.map_or(0, |time| self.now.as_second() - time.0.as_second())
+    }
+}
+
+/// Pods are replaced within one Deployment.
+pub fn is_rolling(strategy: Strategy) -> bool {
+    matches!(strategy, Strategy::RollingUpdate | Strategy::Recreate)
+}
