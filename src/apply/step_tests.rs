@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::v1alpha1::Microservice;
-use crate::model::{ChildRef, parse};
+use crate::model::{Autoscaled, ChildRef, parse};
 
 fn service(scaling: Value) -> Service {
     let mut spec = scaling;
@@ -145,7 +145,7 @@ fn a_service_does_not_move_between_an_address_and_none() {
 
 #[test]
 fn a_fixed_number_is_ours_always() {
-    let (service, child) = (service(json!({"replicas": 3})), child(Kind::Deployment, &json!({"paused": false})));
+    let (service, child) = (service(json!({"replicas": 3})), child(Kind::Deployment, &json!({"replicas": 3})));
     assert_eq!(replicas_of(&step(&service, &child, None)), Some(&json!(3)));
     let mut live = made(&service, &child);
     assert!(matches!(step(&service, &child, Some(&live)), Step::Keep { .. }));
@@ -154,14 +154,19 @@ fn a_fixed_number_is_ours_always() {
     let update = step(&service, &child, Some(&live));
     assert_eq!(replicas_of(&update), Some(&json!(3)));
     let Step::Update { body, path } = update else { panic!() };
-    assert_eq!((path.as_str(), body["metadata"].get("resourceVersion")), ("spec.replicas", None));
+    assert_eq!(path, "spec.replicas");
+    assert_eq!(body["metadata"]["resourceVersion"], json!("7"), "pods are taken away only from the state that was read");
+    live.object["spec"]["replicas"] = json!(1);
+    let Step::Update { body, .. } = step(&service, &child, Some(&live)) else { panic!() };
+    assert_eq!(body["metadata"].get("resourceVersion"), None, "and added to any");
 }
 
 #[test]
 fn an_autoscalers_number_is_neither_written_nor_undone() {
-    let (service, before) = (service(json!({})), child(Kind::Deployment, &json!({"paused": false})));
+    let scaled = |spec: Value| Child { autoscaled: Some(Autoscaled { start: 2, at_least: 0 }), ..child(Kind::Deployment, &spec) };
+    let (service, before) = (service(json!({})), scaled(json!({"paused": false})));
     assert_eq!(replicas_of(&step(&service, &before, None)), Some(&json!(2)), "the minimum, at creation");
-    let after = child(Kind::Deployment, &json!({"paused": true}));
+    let after = scaled(json!({"paused": true}));
     let mut live = made(&service, &before);
     live.object["spec"]["replicas"] = json!(4);
 

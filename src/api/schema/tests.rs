@@ -73,8 +73,8 @@ fn messages_help() {
     assert_eq!(said(json!({"image": "a", "port": 70000})), "spec.port: must be at most 65535, and is 70000");
     assert_eq!(said(json!({"image": "a", "port": "x"})), "spec.port: must be a whole number, and is the string \"x\"");
     assert_eq!(
-        said(json!({"image": "a", "rollout": {"strategy": "Canary"}})),
-        "spec.rollout.strategy: must be `RollingUpdate` or `Recreate`, and is \"Canary\""
+        said(json!({"image": "a", "rollout": {"onFailure": "Retry"}})),
+        "spec.rollout.onFailure: must be `Rollback` or `Hold`, and is \"Retry\""
     );
     assert_eq!(said(json!({})), "spec.image: must be given");
     assert_eq!(said(json!({"image": "a", "args": [null]})), "spec.args[0]: must be a string, and is null");

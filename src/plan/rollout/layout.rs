@@ -200,13 +200,11 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
 }
 
 fn moving(workload: &Workload, target: Size) -> Moving {
-    // Numbers of an earlier state promise nothing.
-    let available = if workload.current { workload.available } else { workload.available.min(workload.desired) };
     let target = match target {
         Size::Fixed(count) => count,
         Size::Autoscaled { at_least, .. } => workload.desired.max(at_least),
     };
-    Moving { size: workload.desired, pods: workload.total, available, target }
+    Moving { size: workload.desired, pods: workload.total, available: workload.available, target }
 }
 
 /// The autoscaler follows the set that it leads; its bounds are those of the service times that set's share.

@@ -213,9 +213,7 @@ fn spread_over_zones_and_nodes() {
     let over = |domain: &str, when: &str| {
         json!({
             "topologyKey": domain, "whenUnsatisfiable": when, "maxSkew": 1, "matchLabelKeys": ["pod-template-hash"],
-            "labelSelector": {"matchLabels": {
-                "app.kubernetes.io/name": "orders", "app.kubernetes.io/instance": "orders", "microservices.dev/track": "rolling",
-            }},
+            "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "orders", "app.kubernetes.io/instance": "orders"}},
         })
     };
     let both = |when| Some(json!([over("topology.kubernetes.io/zone", when), over("kubernetes.io/hostname", when)]));

@@ -134,7 +134,9 @@ proptest! {
             });
             prop_assert!(half_keyed.is_empty(), "{}: {:?}", child.reference, half_keyed);
             prop_assert!(zero.is_empty(), "{}: {:?}", child.reference, zero);
-            prop_assert!(child.object.pointer("/spec/replicas").is_none());
+            // Exactly one says how many pods there are: the plan, or the autoscaler.
+            let counted = child.object.pointer("/spec/replicas").is_some();
+            prop_assert_eq!(counted, child.reference.kind == Kind::Deployment && child.autoscaled.is_none());
         }
     }
 

@@ -138,7 +138,8 @@ fn the_deployment() {
     let default = spec("replicas: 3");
     assert_eq!(default["strategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}));
     assert_eq!((&default["progressDeadlineSeconds"], &default["revisionHistoryLimit"]), (&json!(600), &json!(2)));
-    assert_eq!(default.get("minReadySeconds").or(default.get("replicas")), None);
+    assert_eq!((default.get("minReadySeconds"), &default["replicas"]), (None, &json!(3)));
+    assert_eq!(spec("{}").get("replicas"), None, "the autoscaler's");
     let set = spec("rollout: {strategy: Recreate, minReadySeconds: 7, progressDeadlineSeconds: 60}");
     assert_eq!(set["strategy"], json!({"type": "Recreate"}));
     assert_eq!((&set["minReadySeconds"], &set["progressDeadlineSeconds"]), (&json!(7), &json!(60)));
@@ -203,8 +204,10 @@ fn the_record_holds_the_template() {
     let service = service("port: 8080");
     let (record, deployment) = (only(&service, Kind::ControllerRevision), only(&service, Kind::Deployment));
     let mut template = deployment["spec"]["template"].clone();
-    let label = template["metadata"]["labels"].as_object_mut().and_then(|labels| labels.remove("microservices.dev/revision"));
-    assert_eq!(record["data"], template, "all but the label that carries the hash");
+    let labels = template["metadata"]["labels"].as_object_mut().unwrap();
+    let label = labels.remove("microservices.dev/revision");
+    assert_eq!(labels.remove("microservices.dev/track"), Some(json!("rolling")));
+    assert_eq!(record["data"], template, "all but the labels that say where it runs");
     assert_eq!(label.as_ref(), deployment["metadata"]["annotations"].get("microservices.dev/revision"));
     assert_eq!(record["metadata"]["name"], json!(format!("orders-{}", label.as_ref().and_then(Value::as_str).unwrap_or_default())));
     assert_eq!(record["revision"], json!(1));
