@@ -110,7 +110,8 @@ mod tests {
 
     fn world() -> World {
         let metadata = ObjectMeta { name: Some("orders".to_owned()), uid: Some("u-2".to_owned()), ..ObjectMeta::default() };
-        let object = Microservice { metadata: ObjectMeta { name: metadata.name.clone(), ..ObjectMeta::default() }, ..Microservice::default() };
+        let object =
+            Microservice { metadata: ObjectMeta { name: metadata.name.clone(), ..ObjectMeta::default() }, ..Microservice::default() };
         World { object, deployments: vec![Deployment { metadata, ..Deployment::default() }], ..World::default() }
     }
 

@@ -111,7 +111,8 @@ impl Progress {
         };
         let Some(candidate) = self.candidate else { return status };
         let steps = number(candidate.steps).filter(|steps| *steps > 0);
-        let weighted = candidate.strategy == Strategy::Canary || candidate.strategy == Strategy::BlueGreen;
+        // Within one Deployment there is no weight.
+        let weighted = matches!(candidate.strategy, Strategy::Canary | Strategy::BlueGreen) || candidate.weight > 0;
         RolloutStatus {
             strategy: Some(candidate.strategy),
             started_at: candidate.started_at,

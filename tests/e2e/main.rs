@@ -26,6 +26,8 @@ mod harness;
 
 mod admission;
 mod alone;
+mod blue_green;
+mod canary;
 mod crowd;
 mod deletion;
 mod drift;

@@ -6,9 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::v1alpha1::{Failure, OnFailure, Parked, Strategy};
 use crate::model::{Candidate, Placed, Progress, Step as Planned};
+use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
-use super::layout::{Layout, Role, Size, layout};
+use super::layout::{Layout, Role, Set, Size, is_settled, layout};
 use super::scene::Scene;
 use super::{DEADLINE, Step, blue_green};
 
@@ -45,56 +46,41 @@ pub fn drive(step: &mut Step, scene: &Scene) {
     drive.advance(&layout);
 }
 
-/// Why the step in progress has not got its pods, if it has not.
+/// Why the step in progress has not got its pods, if it has not; what the candidate lacks comes first.
 fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<String> {
-    for set in &layout.sets {
+    let mut sets: Vec<_> = layout.sets.iter().filter(|set| set.role != Role::Parked).collect();
+    sets.sort_by_key(|set| set.role != Role::Candidate);
+    sets.into_iter().find_map(|set| {
         let workload = scene.workloads.named(&set.at.deployment);
-        let text = match (set.role, set.target) {
-            (Role::Parked, _) => continue,
-            (Role::Leaving, _) if layout.pinned.is_some() => continue,
-            (Role::Leaving, _) => format!("revision {} still has {} pods", set.at.revision, workload.pods()),
-            (Role::Candidate, Size::Fixed(target)) => {
-                if workload.runs(&candidate.at.revision)
-                    && workload.desired == target
-                    && workload.total == target
-                    && workload.available >= target
-                {
-                    continue;
-                }
-                format!("{} of {target} pods of revision {} are available", workload.available.min(target), candidate.at.revision)
-            }
-            (Role::Candidate, Size::Autoscaled { at_least, .. }) => {
-                if workload.runs(&candidate.at.revision) && workload.desired >= at_least.max(1) && workload.available >= workload.desired {
-                    continue;
-                }
-                format!(
-                    "{} of {} pods of revision {} are available",
-                    workload.available,
-                    workload.desired.max(at_least),
-                    candidate.at.revision
-                )
-            }
-            (Role::Stable, Size::Fixed(target)) => {
-                // Pods of the old version that are not well hold up nothing.
-                if workload.current
-                    && workload.desired == target
-                    && workload.total <= target
-                    && super::layout::is_settled(&workload, &set.at)
-                {
-                    continue;
-                }
-                format!("revision {} has {} pods on its way to {target}", set.at.revision, workload.pods())
-            }
-            (Role::Stable, Size::Autoscaled { at_least, .. }) => {
-                if workload.desired >= at_least && super::layout::is_settled(&workload, &set.at) {
-                    continue;
-                }
-                format!("revision {} has {} pods on its way to {at_least}", set.at.revision, workload.pods())
-            }
-        };
-        return Some(text);
-    }
-    None
+        let revision = &set.at.revision;
+        match set.role {
+            Role::Candidate => lacking(&workload, set.target, &candidate.at.revision),
+            Role::Stable => surplus(&workload, set),
+            // Without requests they hold up nothing.
+            Role::Leaving if layout.pinned.is_some() => None,
+            Role::Leaving => Some(format!("revision {revision} still has {} pods", workload.pods())),
+            Role::Parked => None,
+        }
+    })
+}
+
+fn lacking(workload: &Workload, target: Size, revision: &str) -> Option<String> {
+    let (wanted, exact) = match target {
+        Size::Fixed(count) => (count, workload.desired == count && workload.total == count),
+        Size::Autoscaled { at_least, .. } => (workload.desired.max(at_least), workload.desired >= at_least.max(1)),
+    };
+    let enough = workload.runs(revision) && exact && workload.available >= wanted;
+    (!enough).then(|| format!("{} of {wanted} pods of revision {revision} are available", workload.available.min(wanted)))
+}
+
+/// Pods of the old version that are not well hold up nothing; too many of them do.
+fn surplus(workload: &Workload, set: &Set) -> Option<String> {
+    let (target, there) = match set.target {
+        Size::Fixed(count) => (count, workload.current && workload.desired == count && workload.total <= count),
+        Size::Autoscaled { at_least, .. } => (at_least, workload.desired >= at_least),
+    };
+    let there = there && is_settled(workload, &set.at);
+    (!there).then(|| format!("revision {} has {} pods on its way to {target}", set.at.revision, workload.pods()))
 }
 
 /// Begins a step: its index, its time, and the weight that it sets.

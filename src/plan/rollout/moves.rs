@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn one_example_of_each_kind() {
-        let table: [(&str, Vec<Moving>, i32, Slack, Vec<i32>); 9] = [
+        type Row = (&'static str, Vec<Moving>, i32, Slack, Vec<i32>);
+        let table: [Row; 9] = [
             ("as they should be", vec![set(3, 3, 3), set(1, 1, 1)], 4, ONE, vec![3, 1]),
             ("growth first", vec![set(4, 4, 2), set(0, 0, 2)], 4, ONE, vec![4, 1]),
             ("one has come, one goes", vec![set(4, 4, 2), set(1, 1, 2)], 4, ONE, vec![3, 1]),

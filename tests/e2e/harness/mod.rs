@@ -11,6 +11,7 @@ mod real;
 mod recording;
 mod story;
 mod user;
+mod witness;
 
 pub use cluster::{checkout, operator_binary};
 pub use objects::*;
@@ -20,3 +21,4 @@ pub use proxy::{Fault, FaultProxy};
 pub use real::{Internet, OPERATOR, POD_TIME, TEST_SERVER, server};
 pub use recording::Recording;
 pub use story::{SOON, Story};
+pub use witness::Witness;

@@ -59,7 +59,16 @@ impl Story {
 
     /// Names of the pods of a service, in order.
     pub async fn pods(&self, name: &str) -> Vec<String> {
-        let pods = self.list("Pod", &format!("app.kubernetes.io/instance={name}")).await;
+        self.living(&format!("app.kubernetes.io/instance={name}")).await
+    }
+
+    /// Those of one revision.
+    pub async fn pods_of(&self, name: &str, revision: &str) -> Vec<String> {
+        self.living(&format!("app.kubernetes.io/instance={name},microservices.dev/revision={revision}")).await
+    }
+
+    async fn living(&self, selection: &str) -> Vec<String> {
+        let pods = self.list("Pod", selection).await;
         let living = pods.iter().filter(|pod| at(pod, "/metadata/deletionTimestamp").is_null());
         let mut names: Vec<_> = living.map(|pod| text(pod, "/metadata/name").to_owned()).collect();
         names.sort();
@@ -89,6 +98,11 @@ impl Story {
 
     pub async fn until_ready(&self, name: &str) -> Value {
         self.until(SOON, "Ready", "Microservice", name, is_ready).await
+    }
+
+    /// Ready, with this image and no other.
+    pub async fn until_ready_with(&self, name: &str, image: &str) -> Value {
+        self.until(SOON, "Ready", "Microservice", name, |o| is_ready(o) && text(o, "/status/image") == image).await
     }
 
     pub async fn until_gone(&self, kind: &str, name: &str) {
