@@ -7,12 +7,15 @@ use crate::model::{ChildRef, Kind, Scaling, Service};
 use crate::observe::World;
 
 use super::Applied;
+use super::rollout::layout::Role;
 
 /// One Deployment of a service as last seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Workload {
     /// Name of the Deployment.
     pub name: String,
+    /// It was last told that it is the stable one.
+    pub stable: bool,
     /// Revision that the Deployment was last told to run.
     pub revision: Option<String>,
     /// The Deployment's controller has seen the present spec, and this pass has not changed it: the numbers speak of it.
@@ -41,6 +44,7 @@ impl Workload {
         let condition = |kind| find(status.conditions.as_deref().unwrap_or_default(), kind);
         Self {
             name,
+            stable: deployment.metadata.labels.as_ref().and_then(|l| l.get(labels::ROLE)).is_some_and(|role| role == Role::Stable.word()),
             revision: deployment.metadata.annotations.as_ref().and_then(|a| a.get(labels::REVISION)).cloned(),
             current: observed && !applied.written.contains(&reference),
             desired: wanted(deployment),

@@ -5,29 +5,27 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::v1alpha1::Strategy;
 use crate::model::{Candidate, Placed};
 use crate::plan::Event;
+use crate::plan::children::names;
+use crate::plan::workload::Workload;
 
-use super::drive::Drive;
+use super::drive::{Drive, lack};
+use super::layout::layout;
 use super::scene::{Scene, is_rolling};
 use super::{Step, blue_green};
 
-/// Makes the wanted revision the candidate, unless it already serves or has failed.
-pub fn begin(step: &mut Step, scene: &Scene) {
+/// Makes the wanted revision the candidate, unless it already serves or has failed. Whether it did: what goes on from there
+/// waits until that is on record.
+pub fn begin(step: &mut Step, scene: &Scene) -> bool {
     let goal = scene.goal(&step.progress).to_owned();
     let stable = step.progress.stable_revision().cloned();
     if stable.as_ref() == Some(&goal) {
         return revert(step, scene, &goal);
     }
     if step.progress.failed.as_ref() == Some(&goal) {
-        if scene.in_place(&step.progress) {
-            step.progress.candidate = None;
-        }
-        return;
+        return fallen(step, scene, &goal);
     }
-    if step.progress.candidate_revision() == Some(&goal) {
-        return;
-    }
-    if !clear(step, scene) {
-        return;
+    if step.progress.candidate_revision() == Some(&goal) || finished(step, scene) || !clear(step, scene) {
+        return false;
     }
     step.events.push(Event::normal(
         "RolloutStarted",
@@ -38,12 +36,24 @@ pub fn begin(step: &mut Step, scene: &Scene) {
         },
     ));
     step.progress.candidate = Some(candidate(step, scene, &goal));
+    true
+}
+
+/// The wanted revision has failed, and nothing is there to take its place. Within one Deployment it is the one that stays;
+/// with a Deployment of its own it stays the candidate.
+fn fallen(step: &mut Step, scene: &Scene, goal: &str) -> bool {
+    if is_rolling(scene.service.rollout.strategy) && scene.in_place(&step.progress) {
+        step.progress.candidate = None;
+    } else if step.progress.stable.is_none() && step.progress.candidate.is_none() {
+        step.progress.candidate = Some(candidate(step, scene, goal));
+    }
+    false
 }
 
 /// The spec is back at the revision that served before.
-fn revert(step: &mut Step, scene: &Scene, goal: &str) {
+fn revert(step: &mut Step, scene: &Scene, goal: &str) -> bool {
     if step.progress.candidate.is_none() {
-        return;
+        return false;
     }
     if scene.in_place(&step.progress) {
         step.progress.candidate = None;
@@ -53,6 +63,18 @@ fn revert(step: &mut Step, scene: &Scene, goal: &str) {
     }
     let note = format!("revision {goal}, which served before, takes its place again");
     step.events.push(Event::normal("RolloutReverted", "Rollout", note));
+    false
+}
+
+/// A first version that has all its pods is taken for stable before another one takes its turn: there is something to go
+/// back to then.
+fn finished(step: &mut Step, scene: &Scene) -> bool {
+    let (None, Some(candidate)) = (&step.progress.stable, &step.progress.candidate) else { return false };
+    let finished = !scene.in_place(&step.progress) && lack(scene, &layout(scene, &step.progress), candidate).is_none();
+    if finished {
+        Drive { step, scene }.promote();
+    }
+    finished
 }
 
 /// Takes a candidate of before out of the way, and all pods that get no requests where every pod is about to get them.
@@ -72,18 +94,33 @@ fn clear(step: &mut Step, scene: &Scene) -> bool {
     step.progress.parked.is_empty()
 }
 
+/// Where the pods of a revision run whose rollout begins: where there are some of them already, or else where its strategy
+/// says.
+fn place(scene: &Scene, revision: &str, strategy: Strategy) -> Placed {
+    let name = &scene.service.name;
+    let runs = |workload: &&Workload| workload.pods() > 0 && workload.revision.as_deref() == Some(revision);
+    let found = scene.workloads.0.iter().filter(runs).max_by_key(|workload| workload.available);
+    let deployment = match found.filter(|_| !is_rolling(strategy)) {
+        Some(workload) => workload.name.clone(),
+        None if is_rolling(strategy) => name.clone(),
+        None => names::suffixed(name, revision),
+    };
+    Placed { revision: revision.to_owned(), deployment }
+}
+
 fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
     let strategy = scene.service.rollout.strategy;
     let known = step.progress.parked.iter().position(|parked| parked.revision == goal);
     let waiting = known.map(|index| step.progress.parked.remove(index));
-    let in_place = is_rolling(strategy) && step.progress.stable.as_ref().is_none_or(|at| at.deployment == scene.service.name);
     let first = step.progress.stable.is_none();
     // Pods that served a moment ago, or were looked at before: no second wait.
     let started = if waiting.is_some() { blue_green::GROW } else { 0 };
     let at = match waiting {
         Some(parked) => Placed { revision: parked.revision, deployment: parked.deployment },
-        None => scene.place(goal, strategy),
+        None => place(scene, goal, strategy),
     };
+    let home = &scene.service.name;
+    let in_place = at.deployment == *home && step.progress.stable.as_ref().is_none_or(|at| at.deployment == *home);
     Candidate {
         at,
         strategy,

@@ -10,7 +10,7 @@ use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
 use super::layout::{Layout, Role, Set, Size, is_settled, layout};
-use super::scene::Scene;
+use super::scene::{Scene, is_rolling};
 use super::{DEADLINE, Step, blue_green};
 
 /// A step of the state machine in the making.
@@ -20,10 +20,13 @@ pub struct Drive<'a, 'b> {
 }
 
 /// Goes on with the candidate, as far as its pods and the user let it.
-pub fn drive(step: &mut Step, scene: &Scene) {
+pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
     let mut drive = Drive { step, scene };
     drive.drain();
     drive.follow_steps();
+    if began {
+        return;
+    }
     let Some(candidate) = drive.step.progress.candidate.clone() else { return };
     let layout = layout(scene, &drive.step.progress);
     let lack = lack(scene, &layout, &candidate);
@@ -47,7 +50,7 @@ pub fn drive(step: &mut Step, scene: &Scene) {
 }
 
 /// Why the step in progress has not got its pods, if it has not; what the candidate lacks comes first.
-fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<String> {
+pub fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<String> {
     let mut sets: Vec<_> = layout.sets.iter().filter(|set| set.role != Role::Parked).collect();
     sets.sort_by_key(|set| set.role != Role::Candidate);
     sets.into_iter().find_map(|set| {
@@ -233,9 +236,12 @@ impl Drive<'_, '_> {
         }
         progress.failure = Some(Failure { reason: reason.to_owned(), message, at: Time(scene.now) });
         let stays = scene.service.rollout.on_failure == OnFailure::Hold && reason == DEADLINE;
+        // Another one has waited for the end of this one.
+        let queued = progress.failed.as_deref().is_some_and(|failed| failed != scene.target);
         if scene.in_place(progress) {
-            progress.candidate = None;
-        } else if !stays && progress.stable.is_some() {
+            // Without another to go back to it stays where it is.
+            progress.candidate.take_if(|_| progress.stable.is_some() || is_rolling(scene.service.rollout.strategy));
+        } else if queued || !stays && progress.stable.is_some() {
             let delay = scene.service.rollout.abort_scale_down_delay_seconds;
             self.release(i64::from(delay));
         } else {
@@ -249,7 +255,7 @@ impl Drive<'_, '_> {
         let capacity = scene.capacity(&self.step.progress);
         let progress = &mut self.step.progress;
         let Some(candidate) = progress.candidate.take() else { return };
-        if candidate.strategy == Strategy::BlueGreen {
+        if candidate.strategy == Strategy::BlueGreen && progress.stable.is_some() {
             progress.parked.push(parked(scene, candidate.at, seconds));
         } else if scene.is_autoscaled() {
             progress.capacity = Some(capacity);

@@ -22,7 +22,9 @@ pub fn watch(step: &mut Step, scene: &Scene) {
 fn complete(step: &mut Step, scene: &Scene) -> bool {
     let goal = scene.goal(&step.progress).to_owned();
     let workload = scene.workloads.named(&scene.service.name);
-    if step.progress.stable_revision() == Some(&goal) || !workload.runs(&goal) || !workload.complete() {
+    // While pods of another Deployment leave, this one may not have its full number yet.
+    let alone = scene.others(&step.progress).next().is_none();
+    if step.progress.stable_revision() == Some(&goal) || !workload.runs(&goal) || !workload.complete() || !alone {
         return false;
     }
     let note = format!("revision {goal} serves with {} of {} pods", workload.available, workload.desired);
@@ -42,6 +44,9 @@ fn complete(step: &mut Step, scene: &Scene) -> bool {
 fn fail(step: &mut Step, scene: &Scene) {
     let Some(candidate) = &step.progress.candidate else { return };
     let revision = candidate.at.revision.clone();
+    if step.progress.failed.as_ref() == Some(&revision) {
+        return;
+    }
     let workload = scene.workloads.named(&scene.service.name);
     if !workload.runs(&revision) || !workload.deadline_exceeded {
         return;

@@ -8,7 +8,7 @@ use crate::plan::workload::Workload;
 use super::blue_green;
 use super::moves::{self, Moving};
 use super::ratio::{follower, part, split};
-use super::scene::Scene;
+use super::scene::{Scene, is_rolling, recover};
 
 /// What a rollout makes of a service's workload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,7 @@ pub struct Follow {
 
 /// Lays a service out.
 pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
+    let progress = &recover(progress, scene);
     let mut sets = main(scene, progress);
     sets.extend(progress.parked.iter().map(|parked| {
         let at = Placed { revision: parked.revision.clone(), deployment: parked.deployment.clone() };
@@ -84,7 +85,9 @@ pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
     }));
     sets.extend(scene.others(progress).map(|workload| {
         let at = Placed { revision: workload.revision.clone().unwrap_or_default(), deployment: workload.name.clone() };
-        Set { at, role: Role::Leaving, target: Size::Fixed(0), size: Size::Fixed(0) }
+        // Before anything is known of the service, nothing is taken away.
+        let kept = if progress.stable.is_none() && progress.candidate.is_none() { workload.desired } else { 0 };
+        Set { at, role: Role::Leaving, target: Size::Fixed(kept), size: Size::Fixed(kept) }
     }));
     let pinned = scene.pinned(progress).map(str::to_owned);
     // Pods without requests carry no load: they come and go at once.
@@ -106,7 +109,10 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
         Scaling::Auto(bounds) => Size::Autoscaled { start: bounds.min, at_least },
     };
     if scene.in_place(progress) {
-        let at = Placed { revision: scene.goal(progress).to_owned(), deployment: scene.service.name.clone() };
+        // Another strategy starts another revision elsewhere, once that is on record.
+        let going = progress.candidate_revision().filter(|_| !is_rolling(scene.service.rollout.strategy));
+        let revision = going.map_or_else(|| scene.goal(progress).to_owned(), Clone::clone);
+        let at = Placed { revision, deployment: scene.service.name.clone() };
         return vec![set(&at, Role::Stable, alone(0))];
     }
     match (&progress.stable, &progress.candidate) {

@@ -17,6 +17,8 @@ mod command;
 mod drive;
 mod in_place;
 pub mod layout;
+#[cfg(test)]
+mod model;
 pub mod moves;
 pub mod ratio;
 pub mod scene;
@@ -29,7 +31,7 @@ use crate::model::{Progress, Step as Planned};
 use super::Event;
 use super::revision::Target;
 use super::workload::Workload;
-use scene::{ABORTED, Scene};
+use scene::{ABORTED, Scene, recover};
 
 /// Why a revision failed, as `status.rollout.failure.reason` says it.
 pub const DEADLINE: &str = "ProgressDeadlineExceeded";
@@ -78,15 +80,23 @@ impl Step {
 
 /// One step of the state machine.
 pub fn step(before: &Progress, target: Target, scene: &Scene) -> Step {
-    let mut step =
-        Step { progress: before.clone(), events: Vec::new(), wake: None, target, back: None, lack: None, pause: None, leaving: None };
+    let mut step = Step {
+        progress: recover(before, scene),
+        events: Vec::new(),
+        wake: None,
+        target,
+        back: None,
+        lack: None,
+        pause: None,
+        leaving: None,
+    };
     forget(&mut step);
     command::obey(&mut step, scene);
-    begin::begin(&mut step, scene);
+    let began = begin::begin(&mut step, scene);
     if scene.in_place(&step.progress) {
         in_place::watch(&mut step, scene);
     } else {
-        drive::drive(&mut step, scene);
+        drive::drive(&mut step, scene, began);
     }
     step.back = way_back(scene, &step.progress);
     if let (None, Some(failed), Some(good)) = (&before.failed, &step.progress.failed, &step.back) {

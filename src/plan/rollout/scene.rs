@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use crate::api::v1alpha1::{OnFailure, OnSpecChange, Strategy};
 use crate::model::{Placed, Progress, Scaling, Service};
 use crate::observe::world::{Pod, Revision};
-use crate::plan::children::names;
 use crate::plan::workload::{Workload, Workloads};
 
 use super::ratio::Slack;
@@ -99,17 +98,11 @@ impl Scene<'_> {
             return None;
         }
         match (&progress.candidate, stable) {
-            (Some(candidate), None) => Some(&candidate.at.revision),
+            // Before the first version is complete, whatever serves is better than nothing.
+            (Some(candidate), None) => self.others(progress).next().is_none().then_some(&candidate.at.revision),
             (Some(candidate), Some(_)) if candidate.weight == 100 => Some(&candidate.at.revision),
             (_, stable) => stable.map(|at| at.revision.as_str()),
         }
-    }
-
-    /// Where the pods of a revision run whose rollout begins under `strategy`.
-    pub fn place(&self, revision: &str, strategy: Strategy) -> Placed {
-        let name = &self.service.name;
-        let deployment = if is_rolling(strategy) { name.clone() } else { names::suffixed(name, revision) };
-        Placed { revision: revision.to_owned(), deployment }
     }
 
     pub fn slack(&self, strategy: Strategy, total: i32) -> Slack {
@@ -132,6 +125,22 @@ impl Scene<'_> {
     pub fn since(&self, time: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>) -> i64 {
         time.map_or(0, |time| self.now.as_second() - time.0.as_second())
     }
+}
+
+/// Progress with the stable revision, where status was lost, as a restored backup loses it: the one that a Deployment says it
+/// is, or that has all its pods. What was on its way begins anew.
+pub fn recover(progress: &Progress, scene: &Scene) -> Progress {
+    let mut progress = progress.clone();
+    if progress.stable.is_none() && progress.candidate.is_none() {
+        // The Deployment `<name>` says it from its creation on, so that the end of a first rollout costs no write.
+        let says = |workload: &Workload| workload.stable && workload.name != scene.service.name;
+        let complete = |workload: &Workload| workload.total == workload.updated && workload.available >= workload.desired;
+        let served = |workload: &&Workload| workload.available > 0 && (says(workload) || complete(workload));
+        let best = scene.workloads.0.iter().filter(served).max_by_key(|workload| (says(workload), workload.available));
+        progress.stable =
+            best.and_then(|workload| Some(Placed { revision: workload.revision.clone()?, deployment: workload.name.clone() }));
+    }
+    progress
 }
 
 /// Pods are replaced within one Deployment.

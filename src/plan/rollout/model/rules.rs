@@ -1,0 +1,180 @@
+//! The rules that hold in every state, and the end that every fair course comes to.
+
+use crate::model::Service;
+
+use super::super::layout::{Layout, Set as Planned};
+use super::act::{self, Action};
+use super::state::{BAD, REVISIONS, Saved, Set, Setting, State, deployment};
+
+/// A pass under way: what it read, and what it has done so far.
+pub struct Pass<'a> {
+    pub state: &'a State,
+    pub saved: &'a Saved,
+    pub sets: &'a [Option<Set>; 4],
+    pub stale: bool,
+    pub shrunk: usize,
+    pub plan: &'a Layout,
+}
+
+type Verdict = Result<(), String>;
+
+fn require(holds: bool, rule: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(rule()) }
+}
+
+impl Pass<'_> {
+    fn seen(&self, name: &str) -> Option<&Set> {
+        (0..4u8).find(|index| deployment(*index) == name).and_then(|index| self.sets[usize::from(index)].as_ref())
+    }
+
+    /// A Deployment gets another size or another revision.
+    pub fn writes(&mut self, planned: &Planned, size: i32) -> Verdict {
+        let before = self.seen(&planned.at.deployment);
+        let serves = act::serving(self.plan).any(|set| set.at == planned.at);
+        let asked: i32 = act::serving(self.plan).map(|set| self.seen(&set.at.deployment).map_or(0, |seen| seen.desired)).sum();
+        let had = before.map_or(0, |seen| seen.desired);
+        if size > had && self.plan.pinned.is_none() {
+            let total = asked - had + size;
+            require(total <= (self.state.pods + 1).max(asked), || format!("rule 1: {total} pods are asked for"))?;
+        }
+        if size >= had || !serves {
+            return Ok(());
+        }
+        self.shrunk += 1;
+        require(self.shrunk <= 1, || "rule 4: a pass takes pods away in two places".to_owned())?;
+        // Scaling down by the user is the user's.
+        let carried = |name: &str, limit: Option<i32>| {
+            self.seen(name).map_or(0, |seen| (seen.available + seen.others).min(limit.unwrap_or(seen.desired)))
+        };
+        let after: i32 = act::serving(self.plan).map(|set| carried(&set.at.deployment, (set.at == planned.at).then_some(size))).sum();
+        let now: i32 = act::serving(self.plan).map(|set| carried(&set.at.deployment, None)).sum();
+        require(after >= now.min(self.state.pods), || format!("rule 1: {after} of {} pods are left to serve", self.state.pods))
+    }
+
+    /// The Service selects another revision, or all of them.
+    pub fn moves(&self, to: Option<u8>) -> Verdict {
+        let available = |revision: u8| -> i32 {
+            self.sets.iter().flatten().map(|set| if set.revision == revision { set.available } else { set.others }).sum()
+        };
+        let Some(to) = to else {
+            // From one revision to all: nothing that nobody wants may come back into the line.
+            let strangers = self.sets.iter().enumerate().find(|(index, set)| {
+                let known = self.plan.sets.iter().any(|planned| {
+                    planned.at.deployment == deployment(u8::try_from(*index).unwrap())
+                        && planned.role != super::super::layout::Role::Leaving
+                });
+                set.as_ref().is_some_and(|set| set.pods > 0 && self.state.pinned != Some(set.revision)) && !known
+            });
+            // Before there is a stable revision, whatever serves is better than nothing.
+            return require(self.stale || self.saved.stable.is_none() || strangers.is_none(), || {
+                "rule 2: pods that nobody wants get requests again".to_owned()
+            });
+        };
+        let most = (0..3).map(available).max().unwrap_or(0);
+        require(self.stale || self.saved.stable.is_none() || available(to) > 0 || most == 0, || {
+            format!("rule 2: all requests go to {}, which has no pod", REVISIONS[usize::from(to)])
+        })
+    }
+
+    /// A Deployment goes.
+    pub fn deletes(&self, live: &Set, index: u8) -> Verdict {
+        require(live.pods + live.others == 0 || self.stale || live.desired == 0, || {
+            format!("rule 3: {} goes with its pods", deployment(index))
+        })
+    }
+}
+
+/// A decision is about to be recorded.
+pub fn decides(pass: &Pass, service: &Service, after: &Saved, command: Option<(&'static str, bool)>) -> Verdict {
+    let before = pass.saved;
+    let (was, is) = (before.candidate.as_ref(), after.candidate.as_ref());
+    if let (Some(was), Some(is)) = (was, is)
+        && was.at == is.at
+        && command.is_none()
+    {
+        let held = was.paused || service.rollout.paused;
+        let split = !(was.at.1 == 0 && before.stable.is_none_or(|stable| stable.1 == 0));
+        // An edit of the strategy's steps is not among the actions, so nothing else moves the weight.
+        require(!held || !split || was.step == is.step, || "rule 8: a rollout that is held goes on".to_owned())?;
+        require(before.failed != Some(was.at.0) || is.step == was.step, || "rule 8: a revision that failed goes on".to_owned())?;
+    }
+    if after.stable == before.stable {
+        return Ok(());
+    }
+    let Some((revision, home)) = after.stable else { return Err("the stable revision is forgotten".to_owned()) };
+    let lost = before.stable.is_none() && was.is_none();
+    require(was.is_some_and(|was| was.at == (revision, home)) || home == 0 || lost, || "what was no candidate is promoted".to_owned())?;
+    let failed = before.failed == Some(revision) && before.stable.is_some();
+    require(!failed || command.is_some(), || "rule 8: a revision that failed is promoted".to_owned())?;
+    let Some(set) = &pass.sets[usize::from(home)] else { return Err("what is promoted has no Deployment".to_owned()) };
+    let enough =
+        set.current && set.revision == revision && set.available >= pass.state.pods.min(set.desired) && set.desired >= pass.state.pods;
+    // What is found to be stable after status was lost has been so before.
+    require(enough || pass.stale || lost, || {
+        format!("rule 9: {} is promoted with {} pods of {}", REVISIONS[usize::from(revision)], set.available, pass.state.pods)
+    })
+}
+
+/// Steps of a fair course after which everything must be as it should.
+const COURSE: usize = 200;
+
+/// From here on nobody interferes: passes are made, controllers work, pods of good revisions become ready, time goes by. Then
+/// the spec's revision serves, or it failed and the last good one does, or somebody's word is waited for; and nothing moves.
+pub fn ends_well(setting: &Setting, from: &State) -> Verdict {
+    let mut course = Vec::new();
+    runs_out(setting, from, &mut course).map_err(|why| format!("{why}\nthe last of its course:\n      {}", course.join("\n      ")))
+}
+
+fn runs_out(setting: &Setting, from: &State, course: &mut Vec<String>) -> Verdict {
+    let mut state = from.clone();
+    state.news = None;
+    state.paused = false;
+    if let Some(on) = &mut state.saved.candidate {
+        on.paused = false;
+    }
+    let mut quiet = 0;
+    for _ in 0..COURSE {
+        let before = state.clone();
+        state = act::apply(setting, &state, &Action::Pass { stale: false, writes: act::ALL, command: None })?.0;
+        for index in 0..4 {
+            state = act::apply(setting, &state, &Action::Observe(index))?.0;
+            for _ in 0..4 {
+                if state.sets[index].as_ref().is_some_and(|set| set.revision != BAD && set.available < set.pods) {
+                    state = act::apply(setting, &state, &Action::PodReady(index))?.0;
+                }
+            }
+        }
+        for action in [Action::RollStarts, Action::RollEnds, Action::RollLate] {
+            let possible = act::possible(setting, &state).contains(&action);
+            // The controller gives up only what makes no progress.
+            let fair = action != Action::RollLate || state.sets[0].as_ref().is_some_and(|set| set.revision == BAD);
+            if possible && fair {
+                state = act::apply(setting, &state, &action)?.0;
+            }
+        }
+        quiet = if state == before { quiet + 1 } else { 0 };
+        course.push(format!("{state:?}"));
+        if course.len() > 6 {
+            course.remove(0);
+        }
+        // All that is left to wait for is time.
+        state = act::apply(setting, &state, &Action::Tick)?.0;
+        if quiet > 2 {
+            return settled(&state);
+        }
+    }
+    Err(format!("after {COURSE} rounds without any trouble it still moves: {state:?}"))
+}
+
+fn settled(state: &State) -> Verdict {
+    let saved = &state.saved;
+    let serving = saved.stable.map(|(_, home)| state.sets[usize::from(home)].clone().unwrap_or_default());
+    let complete = serving.as_ref().is_some_and(|set| set.available == state.pods && set.others == 0);
+    let waits = saved.candidate.is_some();
+    let good = match () {
+        () if saved.failed == Some(state.target) => saved.stable.is_none() || complete || waits,
+        () if waits => true,
+        () => saved.stable.is_some_and(|(revision, _)| revision == state.target) && complete,
+    };
+    require(good, || format!("it came to rest in the wrong place: {state:?}"))
+}
