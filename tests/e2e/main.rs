@@ -40,6 +40,7 @@ mod quiet;
 mod real_install;
 mod real_pods;
 mod real_policy;
+mod real_rollouts;
 mod real_traffic;
 mod rollback;
 mod rollout;

@@ -98,6 +98,20 @@ impl Story {
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
 
+    /// Sends requests for some seconds, each on a connection of its own: the share of them that the image answered, and how
+    /// many there were. None may fail.
+    pub async fn sample(&self, name: &str, url: &str, image: &str) -> (f64, f64) {
+        let arguments = ["client", "--url", url, "--rate", "100", "--seconds", "6", "--new-connection-every", "1"];
+        let quiet = ["--wait-seconds", "30", "--progress-seconds", "0"];
+        let (succeeded, said) = self.visit(name, json!({"app": "client"}), &[&arguments[..], &quiet[..]].concat()).await;
+        let summary: Value =
+            serde_json::from_str(said.trim().lines().last().unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert!(succeeded && summary["failed"] == 0, "requests failed: {summary:#}");
+        let count = |value: &Value| value.as_f64().unwrap_or(0.0);
+        let all = count(&summary["answered"]);
+        (count(&summary["revisions"][image]) / all, all)
+    }
+
     /// The end of the steady requests: not one may have failed, and there must have been many.
     pub async fn all_answered(&self, least: u64) -> Value {
         let (succeeded, said) = self.visited("client").await;

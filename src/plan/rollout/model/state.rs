@@ -23,6 +23,7 @@ pub const PODS: i32 = 3;
 
 /// What one exploration lets happen.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a thing that may happen or not")]
 pub struct Setting {
     pub name: &'static str,
     /// Strategies among which the spec changes, the first one to begin with.
