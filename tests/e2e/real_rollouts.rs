@@ -71,9 +71,9 @@ async fn a_switch_and_its_return_answer_every_request() {
     let Some(story) = Story::real("real-blue-green").await else { return };
     let mut spec = server(&TEST_SERVER[0], 2);
     spec["rollout"] =
-        json!({"strategy": "BlueGreen", "scaleDownDelaySeconds": 20, "blueGreen": {"autoPromotion": false, "previewReplicas": 1}});
+        json!({"strategy": "BlueGreen", "scaleDownDelaySeconds": 40, "blueGreen": {"autoPromotion": false, "previewReplicas": 1}});
     story.service("orders", spec).await;
-    story.until(POD_TIME, "Ready", "Microservice", "orders", is_ready).await;
+    let first = story.until(POD_TIME, "Ready", "Microservice", "orders", is_ready).await;
     story.begin_requests("http://orders/", 75).await;
 
     given(&story, &TEST_SERVER[1]).await;
@@ -87,7 +87,7 @@ async fn a_switch_and_its_return_answer_every_request() {
     let (served, _) = story.sample("looks-again", "http://orders/", &TEST_SERVER[1]).await;
     assert!(served > 0.99, "{served} of all requests go to the new version");
     given(&story, &TEST_SERVER[0]).await;
-    let back = |o: &Value| is_ready(o) && text(o, "/status/image").contains(TEST_SERVER[0].as_str()) && state(o) == "Completed";
+    let back = |o: &Value| is_ready(o) && text(o, "/status/revision") == text(&first, "/status/revision");
     story.until(POD_TIME, "back", "Microservice", "orders", back).await;
     story.all_answered(2000).await;
 }

@@ -109,7 +109,7 @@ impl Story {
         assert!(succeeded && summary["failed"] == 0, "requests failed: {summary:#}");
         let count = |value: &Value| value.as_f64().unwrap_or(0.0);
         let all = count(&summary["answered"]);
-        (count(&summary["revisions"][image]) / all, all)
+        (count(&summary["revisions"][image]["share"]), all)
     }
 
     /// The end of the steady requests: not one may have failed, and there must have been many.
