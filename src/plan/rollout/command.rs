@@ -82,7 +82,8 @@ fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcom
     if scene.service.rollout.paused {
         return Err("`spec.rollout.paused` holds it; set that to false".to_owned());
     }
-    if rest == "full" {
+    // What follows `full` makes the value new, so that the same can be asked for again.
+    if rest.split(':').next() == Some("full") {
         candidate.full = true;
         candidate.paused = false;
         return Ok("all steps that are left are skipped; its pods must still be available".to_owned());

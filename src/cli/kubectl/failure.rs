@@ -1,0 +1,117 @@
+//! Why a verb did not do what it was asked for: one sentence, with what to do next, and an exit status.
+
+use std::process::ExitCode;
+
+use kube::core::Status;
+use kube::runtime::watcher;
+
+use crate::serve::client;
+
+/// Exit status when something was refused, is not there, or can no longer hold.
+pub const REFUSED: u8 = 1;
+/// Exit status for wrong usage, as clap's own.
+pub const USAGE: u8 = 2;
+/// Exit status when the time ran out.
+pub const TIMED_OUT: u8 = 3;
+
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// Why a verb ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// It cannot be done.
+    Refused(String),
+    /// The command line makes no sense.
+    Usage(String),
+    /// It took too long.
+    TimedOut(String),
+    /// The reader has seen enough, as `head` does: no error.
+    Closed,
+}
+
+impl Failure {
+    /// Tells the reason, and turns it into the exit status.
+    pub fn report(self) -> ExitCode {
+        let (code, text) = match self {
+            Self::Closed => return ExitCode::SUCCESS,
+            Self::Refused(text) => (REFUSED, text),
+            Self::Usage(text) => (USAGE, text),
+            Self::TimedOut(text) => (TIMED_OUT, text),
+        };
+        eprintln!("error: {text}");
+        ExitCode::from(code)
+    }
+}
+
+/// From the server's answer to a sentence. `doing` completes "cannot …".
+pub fn explain(doing: &str, error: &kube::Error) -> Failure {
+    Failure::Refused(match error {
+        kube::Error::Api(status) => answered(doing, status),
+        kube::Error::SerdeError(error) => {
+            format!("cannot {doing}: the answer is not understood ({error}); is this plugin older than the cluster's operator?")
+        }
+        error => format!(
+            "cannot {doing}: the API server does not answer ({}); check --context and the network with: kubectl version",
+            client::explain(error)
+        ),
+    })
+}
+
+/// Whether waiting helps: it does when the network fails, and never when the server refuses.
+pub fn is_lasting(error: &watcher::Error) -> Option<&Status> {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status,
+        _ => return None,
+    };
+    (status.is_forbidden() || status.is_not_found() || status.code == 401).then_some(status)
+}
+
+pub fn answered(doing: &str, status: &Status) -> String {
+    let said = status.message.trim_end_matches('.');
+    if status.code == 401 {
+        return format!("cannot {doing}: the cluster does not know you; log in again, or choose another --context");
+    }
+    if status.is_forbidden() {
+        return format!("cannot {doing}: {said}; ask the cluster's administrator for this right");
+    }
+    // A name that is not there has details; a kind that is not there has none.
+    let unnamed = status.details.as_ref().is_none_or(|details| details.name.is_empty());
+    if status.is_not_found() && unnamed {
+        return format!(
+            "cannot {doing}: the cluster does not know Microservices; install them with: microservice-operator crd | kubectl apply --server-side -f -"
+        );
+    }
+    if status.is_not_found() {
+        return format!("cannot {doing}: {said}; see what there is with: kubectl microservice get --all-namespaces");
+    }
+    format!("cannot {doing}: {said}")
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::response::StatusDetails;
+
+    use super::*;
+
+    #[test]
+    fn answers_say_what_to_do() {
+        let status = |code, reason: &str, name: &str, message: &str| Status {
+            code,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            details: (!name.is_empty()).then(|| StatusDetails { name: name.to_owned(), ..StatusDetails::default() }),
+            ..Status::default()
+        };
+        let table = [
+            (status(401, "Unauthorized", "", "Unauthorized"), "log in again"),
+            (status(403, "Forbidden", "a", "microservices is forbidden"), "microservices is forbidden; ask the cluster's administrator"),
+            (status(404, "NotFound", "", "404 page not found"), "microservice-operator crd"),
+            (status(404, "NotFound", "a", "microservices \"a\" not found"), "\"a\" not found; see what there is"),
+            (status(422, "Invalid", "a", "spec.image: must not be empty."), "cannot read: spec.image: must not be empty"),
+        ];
+        for (status, expected) in table {
+            let text = answered("read", &status);
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

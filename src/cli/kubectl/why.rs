@@ -1,0 +1,178 @@
+//! `why`: why the new version does not serve, most important first, and what to type next.
+
+use crate::api::v1alpha1::{ActionResult, RolloutState, Severity};
+use crate::plan::conditions::{AVAILABLE, READY};
+
+use super::brief::{Brief, Hold, State, count};
+use super::family::Family;
+use super::screen::{Screen, Tone, plain, word};
+
+/// Pods in trouble that are described; more of the same would push the advice off the screen.
+const PODS: usize = 3;
+
+/// Something to do, and the command that does it.
+struct Advice {
+    text: String,
+    command: String,
+}
+
+/// The answer. `flag` is what commands to type need to find the namespace.
+pub fn answer(family: &Family, brief: &Brief, flag: &str) -> Screen {
+    let mut screen = Screen::default();
+    let state = brief.state();
+    screen.line([word(Tone::Strong, brief.name()), word(state.tone(), format!(" {}", headline(brief)))]);
+    let reasons = reasons(family, brief);
+    if !reasons.is_empty() {
+        screen.line([]);
+    }
+    for (index, reason) in reasons.iter().enumerate() {
+        screen.prose(plain(format!("{:>2}. ", index + 1)), Tone::Plain, reason);
+    }
+    let advice = advice(family, brief, flag);
+    if !advice.is_empty() {
+        screen.line([]);
+        screen.line([word(Tone::Strong, "What to do:")]);
+    }
+    for advice in advice {
+        screen.prose(plain("  - "), Tone::Plain, &advice.text);
+        if !advice.command.is_empty() {
+            screen.line([plain("      "), word(Tone::Strong, advice.command)]);
+        }
+    }
+    screen
+}
+
+fn headline(brief: &Brief) -> &'static str {
+    match (brief.state(), brief.rollout_state()) {
+        (State::Deleting, _) => "is being deleted.",
+        (State::Unseen, _) => "does not serve this spec: the operator has not looked at it yet.",
+        (State::Suspended, _) => "is suspended: the operator leaves everything as it is.",
+        (State::Ready, _) => "serves the new version.",
+        (_, Some(RolloutState::RolledBack)) => "does not serve the new version: it failed, and was rolled back.",
+        (_, Some(RolloutState::Aborted)) => "does not serve the new version: it was given up.",
+        (_, Some(RolloutState::Failed)) => "does not serve the new version: it failed, and is left in place.",
+        (State::Stalled, _) => "does not serve the new version: nothing moves until somebody changes something.",
+        (_, Some(RolloutState::Paused)) => "does not serve the new version in full yet: its rollout is paused.",
+        (_, Some(RolloutState::Completed)) => "serves with too few pods.",
+        _ => "does not serve the new version in full yet: its rollout is under way.",
+    }
+}
+
+/// Every reason once, the most important first.
+fn reasons(family: &Family, brief: &Brief) -> Vec<String> {
+    let mut all = Vec::new();
+    if brief.state() != State::Unseen {
+        all.push(brief.summary().1);
+    }
+    all.extend(brief.hold().map(|hold| format!("The rollout {}.", hold.text(brief.now))));
+    if let (Some(failed), Some(failure)) = (&brief.progress.failed, &brief.progress.failure) {
+        all.push(format!("Revision {failed} failed {} ago ({}): {}", brief.since(&failure.at), failure.reason, failure.message));
+    }
+    let troubled: Vec<String> = family.pods.iter().filter_map(super::family::PodView::trouble).collect();
+    all.extend(troubled.iter().take(PODS).cloned());
+    if troubled.len() > PODS {
+        all.push(format!("{} more in trouble; see them with: kubectl microservice tree {}", count(troubled.len() - PODS, "pod"), brief.name()));
+    }
+    let problem = |wanted: Severity| brief.status.problems.iter().filter(move |problem| problem.severity == wanted);
+    all.extend(problem(Severity::Error).map(ToString::to_string));
+    all.extend(failed_parts(brief));
+    if let Some(action) = brief.last_action().filter(|action| action.result == ActionResult::Refused) {
+        all.push(format!("The command {} {} was refused {} ago: {}", action.verb, action.value, brief.since(&action.at), action.message));
+    }
+    if let Some((verb, value)) = brief.pending() {
+        all.push(format!("The operator has yet to handle the command {verb} {value}."));
+    }
+    all.extend(problem(Severity::Warning).map(|problem| format!("Warning: {problem}")));
+    all.extend(family.unread.iter().cloned());
+    distinct(all)
+}
+
+/// Families of children that are not as they should be, other than the summary.
+fn failed_parts(brief: &Brief) -> impl Iterator<Item = String> {
+    let own = [READY, AVAILABLE];
+    let failed = brief.status.conditions.iter().filter(move |condition| condition.status == "False" && !own.contains(&condition.type_.as_str()));
+    failed.map(|condition| format!("{} is False ({}): {}", condition.type_, condition.reason, condition.message))
+}
+
+/// Without what an earlier reason has said already: the summary quotes the worst of the others.
+fn distinct(all: Vec<String>) -> Vec<String> {
+    let core = |text: &str| text.split_once("): ").map_or(text, |(_, rest)| rest).trim_end_matches('.').to_owned();
+    let mut kept: Vec<String> = Vec::new();
+    for text in all {
+        if !text.is_empty() && !kept.iter().any(|earlier| earlier.contains(&core(&text))) {
+            kept.push(text);
+        }
+    }
+    kept
+}
+
+fn advice(family: &Family, brief: &Brief, flag: &str) -> Vec<Advice> {
+    let name = brief.name();
+    let verb = |verb: &str| format!("kubectl microservice {verb} {name}{flag}");
+    let patch = |patch: &str| format!("kubectl patch microservice {name}{flag} --type merge -p '{patch}'");
+    let say = |text: &str, command: String| Advice { text: text.to_owned(), command };
+    let mut all = Vec::new();
+    match brief.state() {
+        State::Deleting | State::Ready => return all,
+        State::Unseen => {
+            let command = "kubectl get pods -A -l app.kubernetes.io/name=microservice-operator".to_owned();
+            return vec![say("If this lasts, the operator does not run, or does not watch this namespace. Look at it:", command)];
+        }
+        State::Suspended => return vec![say("Let the operator work again:", patch(r#"{"spec":{"suspend":false}}"#))],
+        State::Reconciling | State::Stalled => {}
+    }
+    match brief.hold() {
+        Some(Hold::Spec) => all.push(say("Let the rollout go on:", patch(r#"{"spec":{"rollout":{"paused":false}}}"#))),
+        Some(Hold::Command) => all.push(say("Let the rollout go on:", verb("resume"))),
+        Some(Hold::Promotion) => {
+            all.push(say("Go on with the next step:", verb("promote")));
+            all.push(say("Skip all steps that are left:", format!("{} --full", verb("promote"))));
+        }
+        Some(Hold::Until(_)) => all.push(say("Wait, or go on at once:", verb("promote"))),
+        None => {}
+    }
+    if brief.condition("Stalled").is_some_and(|stalled| stalled.reason == "InvalidSpec") {
+        all.push(say("Correct the fields named above:", format!("kubectl edit microservice {name}{flag}")));
+    }
+    all.extend(pod_advice(family, brief, flag));
+    if brief.progress.failed.is_some() && brief.rollout_state().is_some() {
+        all.push(say("Once the cause is removed elsewhere (registry, secret, dependency), try the same version again:", verb("retry")));
+        all.push(say("Or change the spec, for instance to another image:", format!("kubectl microservice set image {name} IMAGE{flag}")));
+    } else if brief.progress.candidate.is_some() && brief.progress.stable.is_some() {
+        all.push(say("Give the new version up, and go back:", verb("abort")));
+    }
+    if all.is_empty() && brief.state() == State::Reconciling {
+        all.push(say("Wait until it is done:", format!("{} --for=ready", verb("status"))));
+    }
+    all
+}
+
+/// What the pods in trouble ask for, each piece of advice once.
+fn pod_advice(family: &Family, brief: &Brief, flag: &str) -> Vec<Advice> {
+    let mut all: Vec<Advice> = Vec::new();
+    let mut add = |text: &str, command: String| {
+        if !all.iter().any(|advice| advice.text == text) {
+            all.push(Advice { text: text.to_owned(), command });
+        }
+    };
+    for pod in family.pods.iter().filter(|pod| pod.trouble().is_some()) {
+        let name = &pod.facts.name;
+        if pod.facts.unscheduled.is_some() {
+            add("See why no node takes the pod:", format!("kubectl describe pod {name}{flag}"));
+        }
+        for container in &pod.facts.containers {
+            match container.reason.as_str() {
+                "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" => {
+                    let command = format!("kubectl microservice set image {} IMAGE{flag}", brief.name());
+                    add("Name an image that exists, or give access to its registry with `spec.imagePullSecrets`:", command);
+                }
+                _ if container.restarts > 0 => {
+                    let command = format!("kubectl logs {name} -c {} --previous{flag}", container.name);
+                    add("Read the last words of the container that ended:", command);
+                }
+                _ => {}
+            }
+        }
+    }
+    all
+}
