@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-
 /// glibc's allocator keeps the peak of the first lists for ever; this one gives memory back.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

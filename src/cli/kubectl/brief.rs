@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::v1alpha1::{LastAction, Microservice, MicroserviceStatus, RolloutState, Strategy};
 use crate::api::labels;
+use crate::api::v1alpha1::{LastAction, Microservice, MicroserviceStatus, RolloutState, Strategy};
 use crate::model::Progress;
 use crate::plan::conditions::{READY, RECONCILING, STALLED, SUSPENDED};
 

@@ -118,7 +118,8 @@ impl Named {
         if self.no_wait {
             return told(session, Tone::Plain, "Written", &format!("{verb} {value}"));
         }
-        let handled = |object: &Microservice| object.status.as_ref()?.rollout.as_ref()?.handled.get(verb).filter(|seen| **seen == value).map(|_| ());
+        let handled =
+            |object: &Microservice| object.status.as_ref()?.rollout.as_ref()?.handled.get(verb).filter(|seen| **seen == value).map(|_| ());
         let object = self.until(session, verb, |object| handled(object).is_some()).await?;
         let brief = Brief::of(&object, Timestamp::now());
         match brief.last_action().filter(|action| action.verb == verb && action.value == value) {

@@ -59,9 +59,9 @@ pub fn explain(doing: &str, error: &kube::Error) -> Failure {
 
 /// Whether waiting helps: it does when the network fails, and never when the server refuses.
 pub fn is_lasting(error: &watcher::Error) -> Option<&Status> {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status,
-        _ => return None,
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error
+    else {
+        return None;
     };
     (status.is_forbidden() || status.is_not_found() || status.code == 401).then_some(status)
 }
@@ -89,7 +89,7 @@ pub fn answered(doing: &str, status: &Status) -> String {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::response::StatusDetails;
+    use serde_json::json;
 
     use super::*;
 
@@ -99,7 +99,7 @@ mod tests {
             code,
             reason: reason.to_owned(),
             message: message.to_owned(),
-            details: (!name.is_empty()).then(|| StatusDetails { name: name.to_owned(), ..StatusDetails::default() }),
+            details: (!name.is_empty()).then(|| serde_json::from_value(json!({"name": name})).unwrap()),
             ..Status::default()
         };
         let table = [

@@ -15,7 +15,7 @@ use super::brief::Brief;
 use super::failure::{Failure, Result, answered, explain, is_lasting};
 use super::format::{self, Format};
 use super::screen::{Screen, Tone, Word, plain, word};
-use super::session::Session;
+use super::session::{Session, put};
 use super::watch::{Canvas, TICK};
 
 #[derive(Debug, clap::Args)]
@@ -109,7 +109,7 @@ impl Args {
         let shown: Vec<&Microservice> = services.iter().collect();
         let text = format::objects(self.output, RESOURCE, &services, self.names.len() == 1)?;
         match text {
-            Some(text) => session.paper.write(&text)?,
+            Some(text) => put(&text)?,
             None if services.is_empty() && missing.is_none() => eprintln!("{}", self.nothing(session)),
             None if services.is_empty() => {}
             None => session.paper.show(&self.drawn(&shown))?,
@@ -130,7 +130,8 @@ impl Args {
     async fn watch(&self, session: &Session, api: Api<Microservice>) -> Result<()> {
         let config = watcher::Config { label_selector: self.selector.clone(), ..watcher::Config::default() };
         let mut events = watcher(api, config).default_backoff().boxed();
-        let mut view = View { args: self, session, canvas: Canvas::new(session.paper), services: BTreeMap::new(), widths: Vec::new(), listed: false };
+        let mut view =
+            View { args: self, session, canvas: Canvas::new(session.paper), services: BTreeMap::new(), widths: Vec::new(), listed: false };
         loop {
             let event = if session.paper.terminal {
                 match tokio::time::timeout(TICK, events.next()).await {
@@ -236,11 +237,9 @@ impl View<'_> {
             return self.redraw();
         }
         match format::objects(self.args.output, RESOURCE, std::slice::from_ref(service), true)? {
-            Some(text) if self.args.output == Format::Yaml => self.session.paper.write(&format!("---\n{text}")),
-            Some(text) => self.session.paper.write(&text),
-            None => {
-                self.append(vec![row(service, self.args.all_namespaces, self.args.output == Format::Wide, Timestamp::now())])
-            }
+            Some(text) if self.args.output == Format::Yaml => put(&format!("---\n{text}")),
+            Some(text) => put(&text),
+            None => self.append(vec![row(service, self.args.all_namespaces, self.args.output == Format::Wide, Timestamp::now())]),
         }
     }
 

@@ -13,7 +13,7 @@ use super::brief::{Brief, age, role_tone};
 use super::failure::Result;
 use super::format::{self, Format};
 use super::screen::{Screen, Tone, plain, word};
-use super::session::Session;
+use super::session::{Session, put};
 use super::value::Recorded;
 
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ impl Args {
         let mut records: Vec<&ControllerRevision> = own(&object, &listed).collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.revision));
         if let Some(text) = format::objects(self.output, "controllerrevision.apps", &records, false)? {
-            return session.paper.write(&text);
+            return put(&text);
         }
         if records.is_empty() {
             eprintln!("There is no revision of {} on record yet.", self.name);

@@ -34,9 +34,7 @@ impl Args {
             return Err(Failure::Usage(format!("{:?} is not an image; write for example ghcr.io/acme/orders:1.4.3", self.image)));
         }
         let patch = json!({"spec": {"image": self.image}});
-        let edit = |before: &crate::api::v1alpha1::Microservice| {
-            Ok((patch.clone(), (before.spec.image.clone(), tool(&before.metadata))))
-        };
+        let edit = |before: &crate::api::v1alpha1::Microservice| Ok((patch.clone(), (before.spec.image.clone(), tool(&before.metadata))));
         let (_, (before, tool)) = session.change(&self.name, edit).await?;
         session.paper.show(&answer(&self.name, &before, &self.image, tool, &session.flag))
     }
@@ -66,7 +64,8 @@ pub fn tool(metadata: &ObjectMeta) -> Option<(String, &'static str)> {
         let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
         fields.and_then(|fields| fields.get("f:spec")?.get("f:image")).is_some_and(Value::is_object)
     });
-    owners.filter_map(|entry| entry.manager.as_deref()).filter(|manager| *manager != MANAGER).find_map(|manager| {
-        TOOLS.into_iter().find(|(prefix, _)| manager.starts_with(prefix)).map(|(_, tool)| (manager.to_owned(), tool))
-    })
+    owners
+        .filter_map(|entry| entry.manager.as_deref())
+        .filter(|manager| *manager != MANAGER)
+        .find_map(|manager| TOOLS.into_iter().find(|(prefix, _)| manager.starts_with(prefix)).map(|(_, tool)| (manager.to_owned(), tool)))
 }

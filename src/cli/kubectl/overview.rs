@@ -14,7 +14,12 @@ pub fn screen(brief: &Brief) -> Screen {
     let mut screen = Screen::default();
     let state = brief.state();
     let (reason, message) = brief.summary();
-    screen.line([word(Tone::Strong, format!("{}/{}", brief.namespace(), brief.name())), plain("  "), state.word(), plain(format!(" ({reason})"))]);
+    screen.line([
+        word(Tone::Strong, format!("{}/{}", brief.namespace(), brief.name())),
+        plain("  "),
+        state.word(),
+        plain(format!(" ({reason})")),
+    ]);
     screen.prose(label(""), Tone::Plain, &message);
     let status = &brief.status;
     let mut field = |name: &str, value: Option<String>| {
@@ -23,15 +28,19 @@ pub fn screen(brief: &Brief) -> Screen {
         }
     };
     field("Image", Some(brief.object.spec.image.clone()));
-    field("Serves", status.revision.as_ref().map(|revision| {
-        let image = status.image.as_ref().map(|image| format!(", {image}")).unwrap_or_default();
-        format!("revision {revision}{image}")
-    }));
+    field(
+        "Serves",
+        status.revision.as_ref().map(|revision| {
+            let image = status.image.as_ref().map(|image| format!(", {image}")).unwrap_or_default();
+            format!("revision {revision}{image}")
+        }),
+    );
     field("Pods", status.ready_text.as_ref().map(|text| format!("{text} ready")));
     field("Autoscaling", status.autoscaling.as_ref().map(|scaling| scaling.text.clone()));
     field("Address", status.url.clone());
     rollout(brief, &mut screen);
-    let unwell = status.conditions.iter().filter(|condition| condition.status != "True" && condition.type_ != READY && condition.message != message);
+    let unwell =
+        status.conditions.iter().filter(|condition| condition.status != "True" && condition.type_ != READY && condition.message != message);
     for condition in unwell {
         let tone = if condition.status == "False" { Tone::Bad } else { Tone::Busy };
         let text = format!("is {} ({}): {}", condition.status, condition.reason, condition.message);

@@ -138,7 +138,7 @@ impl Screen {
     /// Lines are cut at the edge: a line that went on below it would make `rows` a lie.
     pub fn over(&self, rows: usize, colour: bool) -> String {
         let up = if rows == 0 { String::new() } else { format!("\x1b[{rows}A\r") };
-        let lines: String = self.0.iter().map(|line| format!("{}\x1b[K\n", line.text(colour))).collect();
+        let lines: String = self.0.iter().map(|line| line.text(colour) + "\x1b[K\n").collect();
         format!("\x1b[?7l{up}{lines}\x1b[J\x1b[?7h")
     }
 }

@@ -129,21 +129,22 @@ impl Paper {
         Self { colour, terminal }
     }
 
-    pub fn show(&self, screen: &Screen) -> Result<()> {
-        self.write(&screen.text(self.colour))
+    pub fn show(self, screen: &Screen) -> Result<()> {
+        put(&screen.text(self.colour))
     }
 
     /// Shows a screen in the place of one of `rows` lines.
-    pub fn replace(&self, rows: usize, screen: &Screen) -> Result<()> {
-        self.write(&screen.over(rows, self.colour))
+    pub fn replace(self, rows: usize, screen: &Screen) -> Result<()> {
+        put(&screen.over(rows, self.colour))
     }
+}
 
-    pub fn write(&self, text: &str) -> Result<()> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Closed),
-            Err(error) => Err(Failure::Refused(format!("cannot write to standard output: {error}"))),
-        }
+/// Writes to standard output. A reader that has seen enough ends the program, however long it was to look on.
+pub fn put(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Closed),
+        Err(error) => Err(Failure::Refused(format!("cannot write to standard output: {error}"))),
     }
 }

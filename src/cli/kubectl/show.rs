@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::brief::Brief;
 use super::failure::Result;
 use super::family::Family;
-use super::session::Session;
+use super::session::{Session, put};
 use super::watch::{Canvas, Changes};
 use super::{tree, why};
 
@@ -38,9 +38,9 @@ impl TreeArgs {
                 canvas.draw(&tree::draw(&root))?;
             } else {
                 let parts = tree::parts(&root);
-                let time = Timestamp::now().strftime("%H:%M:%SZ").to_string();
-                let lines: String = tree::changes(&told, &parts).iter().map(|line| format!("{time} {line}\n")).collect();
-                session.paper.write(&lines)?;
+                let time = Timestamp::now().strftime("%H:%M:%SZ ").to_string();
+                let lines: String = tree::changes(&told, &parts).iter().map(|line| time.clone() + line + "\n").collect();
+                put(&lines)?;
                 told = parts;
             }
             changes.wait(session.paper).await?;

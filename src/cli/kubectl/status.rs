@@ -60,9 +60,8 @@ impl Args {
         session.service(&self.name).await?;
         let mut waited = "nothing was seen".to_owned();
         let decided = timeout(self.timeout, self.decide(session, goal, &mut waited)).await;
-        decided.unwrap_or_else(|_| {
-            Err(Failure::TimedOut(format!("{} is not {} after {:?}: {waited}", self.name, goal.text(), self.timeout)))
-        })
+        decided
+            .unwrap_or_else(|_| Err(Failure::TimedOut(format!("{} is not {} after {:?}: {waited}", self.name, goal.text(), self.timeout))))
     }
 
     async fn decide(&self, session: &Session, goal: Goal, waited: &mut String) -> Result<()> {

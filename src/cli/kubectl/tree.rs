@@ -34,10 +34,15 @@ pub fn tree(family: &Family, brief: &Brief) -> Node {
         (rank, role_rank(child), child.kind.clone(), child.name.clone())
     });
     below.extend(children.into_iter().map(|child| self::child(family, child, brief)));
-    let placed = |pod: &&PodView| family.children.iter().any(|child| child.kind == "Deployment" && Some(&child.name) == pod.deployment.as_ref());
+    let placed =
+        |pod: &&PodView| family.children.iter().any(|child| child.kind == "Deployment" && Some(&child.name) == pod.deployment.as_ref());
     below.extend(family.pods.iter().filter(|pod| !placed(pod)).map(|pod| self::pod(pod, brief)));
     below.extend(records(family, brief));
-    below.extend(family.unread.iter().map(|text| Node { name: "not shown".to_owned(), says: vec![word(Tone::Bad, text)], below: Vec::new() }));
+    below.extend(family.unread.iter().map(|text| Node {
+        name: "not shown".to_owned(),
+        says: vec![word(Tone::Bad, text)],
+        below: Vec::new(),
+    }));
     Node { name: format!("Microservice {}", brief.name()), says, below }
 }
 
@@ -196,7 +201,8 @@ fn branches<'a>(node: &'a Node, indent: &str, rows: &mut Vec<Vec<Word>>, says: &
 
 /// What every part says, by name. Ages are left out: they would be a change every second.
 pub fn parts(root: &Node) -> BTreeMap<String, String> {
-    let own: String = root.says.iter().filter(|word| word.tone != Tone::Quiet || !word.text.starts_with("  ")).map(|word| word.text.as_str()).collect();
+    let own: String =
+        root.says.iter().filter(|word| word.tone != Tone::Quiet || !word.text.starts_with("  ")).map(|word| word.text.as_str()).collect();
     let mut all: BTreeMap<String, String> = root.below.iter().flat_map(parts).collect();
     all.insert(root.name.clone(), own);
     all

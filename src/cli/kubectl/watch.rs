@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::stream::{BoxStream, select_all};
 use futures::{FutureExt, Stream, StreamExt};
-use kube::runtime::watcher::{self, Config, watch_object, watcher};
 use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Config, watch_object, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
@@ -18,7 +18,7 @@ use crate::api::v1alpha1::Microservice;
 
 use super::failure::{Failure, Result, answered, is_lasting};
 use super::screen::{Line, Screen, Word};
-use super::session::{Paper, Session};
+use super::session::{Paper, Session, put};
 
 /// Changes come in bursts; nobody reads more than a few screens a second.
 const BURST: Duration = Duration::from_millis(200);
@@ -70,11 +70,7 @@ impl Changes {
 
     /// Until something changed, or, on a terminal, ages did.
     pub async fn wait(&mut self, paper: Paper) -> Result<()> {
-        let first = if paper.terminal {
-            timeout(TICK, self.0.next()).await.unwrap_or(Some(Ok(())))
-        } else {
-            self.0.next().await
-        };
+        let first = if paper.terminal { timeout(TICK, self.0.next()).await.unwrap_or(Some(Ok(()))) } else { self.0.next().await };
         first.transpose()?;
         sleep(BURST).await;
         while let Some(Some(more)) = self.0.next().now_or_never() {
@@ -118,7 +114,7 @@ impl Log {
         if self.last.as_ref() == Some(&line) {
             return Ok(());
         }
-        self.paper.write(&(line.text(self.paper.colour) + "\n"))?;
+        put(&(line.text(self.paper.colour) + "\n"))?;
         self.last = Some(line);
         Ok(())
     }

@@ -71,7 +71,11 @@ fn reasons(family: &Family, brief: &Brief) -> Vec<String> {
     let troubled: Vec<String> = family.pods.iter().filter_map(super::family::PodView::trouble).collect();
     all.extend(troubled.iter().take(PODS).cloned());
     if troubled.len() > PODS {
-        all.push(format!("{} more in trouble; see them with: kubectl microservice tree {}", count(troubled.len() - PODS, "pod"), brief.name()));
+        all.push(format!(
+            "{} more in trouble; see them with: kubectl microservice tree {}",
+            count(troubled.len() - PODS, "pod"),
+            brief.name()
+        ));
     }
     let problem = |wanted: Severity| brief.status.problems.iter().filter(move |problem| problem.severity == wanted);
     all.extend(problem(Severity::Error).map(ToString::to_string));
@@ -90,7 +94,8 @@ fn reasons(family: &Family, brief: &Brief) -> Vec<String> {
 /// Families of children that are not as they should be, other than the summary.
 fn failed_parts(brief: &Brief) -> impl Iterator<Item = String> {
     let own = [READY, AVAILABLE];
-    let failed = brief.status.conditions.iter().filter(move |condition| condition.status == "False" && !own.contains(&condition.type_.as_str()));
+    let failed =
+        brief.status.conditions.iter().filter(move |condition| condition.status == "False" && !own.contains(&condition.type_.as_str()));
     failed.map(|condition| format!("{} is False ({}): {}", condition.type_, condition.reason, condition.message))
 }
 
