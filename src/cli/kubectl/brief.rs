@@ -29,6 +29,8 @@ pub struct Brief<'a> {
     pub status: MicroserviceStatus,
     pub progress: Progress,
     pub now: Timestamp,
+    /// What commands to type need to find the namespace.
+    flag: &'a str,
 }
 
 /// The service in a word.
@@ -57,10 +59,31 @@ pub enum Hold {
 }
 
 impl<'a> Brief<'a> {
-    pub fn of(object: &'a Microservice, now: Timestamp) -> Self {
+    pub fn of(object: &'a Microservice, now: Timestamp, flag: &'a str) -> Self {
         let status = object.status.clone().unwrap_or_default();
         let progress = Progress::of(object.metadata.name.as_deref().unwrap_or_default(), Some(&status));
-        Self { object, status, progress, now }
+        Self { object, status, progress, now, flag }
+    }
+
+    /// A command of this plugin about this service, to be typed.
+    pub fn command(&self, verb: &str) -> String {
+        format!("kubectl microservice {verb} {}{}", self.name(), self.flag)
+    }
+
+    /// A change by kubectl's own means.
+    pub fn patch(&self, patch: &str) -> String {
+        format!("kubectl patch microservice {}{} --type merge -p '{patch}'", self.name(), self.flag)
+    }
+
+    /// A command of kubectl in this namespace.
+    pub fn kubectl(&self, rest: &str) -> String {
+        format!("kubectl{} {rest}", self.flag)
+    }
+
+    /// The failed revision gives way to another one at this moment.
+    pub fn is_going_back(&self) -> bool {
+        let failed = self.progress.failed.as_ref();
+        failed.is_some() && self.progress.candidate_revision().is_some_and(|candidate| Some(candidate) != failed)
     }
 
     pub fn name(&self) -> &'a str {

@@ -108,7 +108,7 @@ impl Named {
     async fn send(&self, session: &Session, verb: &'static str, key: &str, wanted: impl Fn(&Brief) -> Result<String>) -> Result<()> {
         let now = Timestamp::now();
         let edit = |object: &Microservice| {
-            let brief = Brief::of(object, now);
+            let brief = Brief::of(object, now, &session.flag);
             self.refuse_suspended(&brief, verb, session)?;
             let known = [brief.annotation(key), brief.progress.handled.get(verb).map(String::as_str)];
             let value = value::fresh(&wanted(&brief)?, &known, now);
@@ -121,7 +121,7 @@ impl Named {
         let handled =
             |object: &Microservice| object.status.as_ref()?.rollout.as_ref()?.handled.get(verb).filter(|seen| **seen == value).map(|_| ());
         let object = self.until(session, verb, |object| handled(object).is_some()).await?;
-        let brief = Brief::of(&object, Timestamp::now());
+        let brief = Brief::of(&object, Timestamp::now(), &session.flag);
         match brief.last_action().filter(|action| action.verb == verb && action.value == value) {
             Some(action) if action.result == ActionResult::Refused => {
                 Err(Failure::Refused(format!("the operator refused {verb} {value}: {}", action.message)))
@@ -135,7 +135,7 @@ impl Named {
     /// `restart`: it is no command about a revision, so a new rollout is its only answer.
     pub async fn restart(&self, session: &Session) -> Result<()> {
         let edit = |object: &Microservice| {
-            let brief = Brief::of(object, Timestamp::now());
+            let brief = Brief::of(object, Timestamp::now(), &session.flag);
             self.refuse_suspended(&brief, "restart", session)?;
             let value = stamp(brief.annotation(labels::RESTART), Timestamp::now());
             let before = newest(&brief);
@@ -145,8 +145,8 @@ impl Named {
         if self.no_wait {
             return told(session, Tone::Plain, "Written", &format!("restart {value}"));
         }
-        let object = self.until(session, "restart", |object| newest(&Brief::of(object, Timestamp::now())) != before).await?;
-        let (_, message) = Brief::of(&object, Timestamp::now()).summary();
+        let object = self.until(session, "restart", |object| newest(&Brief::of(object, Timestamp::now(), &session.flag)) != before).await?;
+        let (_, message) = Brief::of(&object, Timestamp::now(), &session.flag).summary();
         told(session, Tone::Good, "Accepted", &format!("restart {value}: {message}"))
     }
 

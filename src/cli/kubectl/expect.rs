@@ -63,7 +63,7 @@ pub fn judge(goal: Goal, brief: &Brief) -> Outlook {
         Goal::Completed if rollout == RolloutState::Completed && !stalled => Holds,
         Goal::Paused if rollout == RolloutState::Paused => Holds,
         Goal::RolledBack if is_back(rollout) && brief.is(AVAILABLE) => Holds,
-        Goal::RolledBack if is_back(rollout) => Waits(message),
+        Goal::RolledBack if is_back(rollout) || brief.is_going_back() => Waits(message),
         Goal::Stalled if stalled => Holds,
         Goal::Available if brief.is(AVAILABLE) => Holds,
         Goal::Stalled if brief.is(READY) => Never(format!("it is ready: {message}")),

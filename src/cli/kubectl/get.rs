@@ -11,11 +11,11 @@ use kube::runtime::watcher::{self, Event, watcher};
 
 use crate::api::v1alpha1::Microservice;
 
-use super::brief::Brief;
 use super::failure::{Failure, Result, answered, explain, is_lasting};
 use super::format::{self, Format};
-use super::screen::{Screen, Tone, Word, plain, word};
+use super::screen::{Screen, Tone, Word};
 use super::session::{Session, put};
+use super::table::{self, Columns};
 use super::watch::{Canvas, TICK};
 
 #[derive(Debug, clap::Args)]
@@ -40,50 +40,6 @@ pub struct Args {
     /// How to print
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     output: Format,
-}
-
-/// Rows of the table: the header, and one for each service.
-fn rows(services: &[&Microservice], everywhere: bool, wide: bool, now: Timestamp) -> Vec<Vec<Word>> {
-    let mut header = vec!["NAME", "STATE", "REASON", "REVISION", "ROLLOUT", "REPLICAS", "AGE"];
-    if everywhere {
-        header.insert(0, "NAMESPACE");
-    }
-    if wide {
-        header.extend(["IMAGE", "URL", "AUTOSCALING", "MESSAGE"]);
-    }
-    let header = header.into_iter().map(|title| word(Tone::Quiet, title)).collect();
-    std::iter::once(header).chain(services.iter().map(|service| row(service, everywhere, wide, now))).collect()
-}
-
-fn row(service: &Microservice, everywhere: bool, wide: bool, now: Timestamp) -> Vec<Word> {
-    let brief = Brief::of(service, now);
-    let (reason, message) = brief.summary();
-    let or_dash = |text: Option<&String>| plain(text.filter(|text| !text.is_empty()).map_or("-", String::as_str));
-    let status = &brief.status;
-    let mut row = vec![
-        word(Tone::Strong, brief.name()),
-        brief.state().word(),
-        plain(reason),
-        or_dash(status.revision.as_ref()),
-        plain(brief.rollout()),
-        plain(brief.replicas()),
-        plain(brief.age()),
-    ];
-    if everywhere {
-        row.insert(0, plain(brief.namespace()));
-    }
-    if wide {
-        let scaling = status.autoscaling.as_ref().map(|scaling| &scaling.text);
-        row.extend([or_dash(status.image.as_ref()), or_dash(status.url.as_ref()), or_dash(scaling), plain(message)]);
-    }
-    row
-}
-
-/// The table.
-pub fn table(services: &[&Microservice], everywhere: bool, wide: bool, now: Timestamp) -> Screen {
-    let mut screen = Screen::default();
-    screen.table(rows(services, everywhere, wide, now));
-    screen
 }
 
 impl Args {
@@ -117,8 +73,12 @@ impl Args {
         missing.map_or(Ok(()), Err)
     }
 
+    const fn columns(&self) -> Columns {
+        Columns { everywhere: self.all_namespaces, wide: matches!(self.output, Format::Wide) }
+    }
+
     fn drawn(&self, services: &[&Microservice]) -> Screen {
-        table(services, self.all_namespaces, self.output == Format::Wide, Timestamp::now())
+        self.columns().table(services, Timestamp::now())
     }
 
     fn nothing(&self, session: &Session) -> String {
@@ -130,8 +90,15 @@ impl Args {
     async fn watch(&self, session: &Session, api: Api<Microservice>) -> Result<()> {
         let config = watcher::Config { label_selector: self.selector.clone(), ..watcher::Config::default() };
         let mut events = watcher(api, config).default_backoff().boxed();
-        let mut view =
-            View { args: self, session, canvas: Canvas::new(session.paper), services: BTreeMap::new(), widths: Vec::new(), listed: false };
+        let mut view = View {
+            args: self,
+            session,
+            canvas: Canvas::new(session.paper),
+            services: BTreeMap::new(),
+            widths: table::widths(self.all_namespaces),
+            printed: BTreeMap::new(),
+            listed: false,
+        };
         loop {
             let event = if session.paper.terminal {
                 match tokio::time::timeout(TICK, events.next()).await {
@@ -167,6 +134,8 @@ struct View<'a> {
     canvas: Canvas,
     services: BTreeMap<(String, String), Microservice>,
     widths: Vec<usize>,
+    /// Rows as they were last printed, without the age.
+    printed: BTreeMap<(String, String), Vec<Word>>,
     /// The first list is complete.
     listed: bool,
 }
@@ -220,18 +189,17 @@ impl View<'_> {
     }
 
     fn first(&mut self) -> Result<()> {
-        let services: Vec<Microservice> = self.services.values().cloned().collect();
         if self.in_place() {
             return self.redraw();
         }
-        if !matches!(self.args.output, Format::Table | Format::Wide) {
-            return services.iter().try_for_each(|service| self.tell(service));
+        if matches!(self.args.output, Format::Table | Format::Wide) {
+            self.append(self.columns().header())?;
         }
-        let shown: Vec<&Microservice> = services.iter().collect();
-        self.append(rows(&shown, self.args.all_namespaces, self.args.output == Format::Wide, Timestamp::now()))
+        let services: Vec<Microservice> = self.services.values().cloned().collect();
+        services.iter().try_for_each(|service| self.tell(service))
     }
 
-    /// Shows one that changed.
+    /// Shows one that changed, unless what changed is not shown.
     fn tell(&mut self, service: &Microservice) -> Result<()> {
         if self.in_place() {
             return self.redraw();
@@ -239,13 +207,25 @@ impl View<'_> {
         match format::objects(self.args.output, RESOURCE, std::slice::from_ref(service), true)? {
             Some(text) if self.args.output == Format::Yaml => put(&format!("---\n{text}")),
             Some(text) => put(&text),
-            None => self.append(vec![row(service, self.args.all_namespaces, self.args.output == Format::Wide, Timestamp::now())]),
+            None => {
+                let row = self.columns().row(service, Timestamp::now());
+                let lasting = row.iter().filter(|word| word.tone != Tone::Quiet).cloned().collect();
+                if self.printed.get(&key(service)) == Some(&lasting) {
+                    return Ok(());
+                }
+                self.printed.insert(key(service), lasting);
+                self.append(row)
+            }
         }
     }
 
-    fn append(&mut self, rows: Vec<Vec<Word>>) -> Result<()> {
+    const fn columns(&self) -> Columns {
+        self.args.columns()
+    }
+
+    fn append(&mut self, row: Vec<Word>) -> Result<()> {
         let mut screen = Screen::default();
-        screen.rows(rows, &mut self.widths);
+        screen.rows(vec![row], &mut self.widths);
         self.session.paper.show(&screen)
     }
 }

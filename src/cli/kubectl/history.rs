@@ -43,7 +43,7 @@ impl Args {
             eprintln!("There is no revision of {} on record yet.", self.name);
             return Ok(());
         }
-        let brief = Brief::of(&object, Timestamp::now());
+        let brief = Brief::of(&object, Timestamp::now(), &session.flag);
         session.paper.show(&table(&records, &brief, self.output == Format::Wide))
     }
 }

@@ -15,6 +15,7 @@ mod screen;
 mod session;
 mod show;
 mod status;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -1,7 +1,5 @@
 //! `tree` and `why`: fetched, and drawn.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use super::brief::Brief;
@@ -32,7 +30,7 @@ impl TreeArgs {
         }
         let mut changes = Changes::of(session, &self.name);
         let mut canvas = Canvas::new(session.paper);
-        let mut told = BTreeMap::new();
+        let mut told = Vec::new();
         loop {
             if session.paper.terminal {
                 canvas.draw(&tree::draw(&root))?;
@@ -50,7 +48,7 @@ impl TreeArgs {
 
     async fn fetch(&self, session: &Session) -> Result<tree::Node> {
         let family = Family::fetch(session, session.service(&self.name).await?).await?;
-        let brief = Brief::of(&family.object, Timestamp::now());
+        let brief = Brief::of(&family.object, Timestamp::now(), &session.flag);
         Ok(tree::tree(&family, &brief))
     }
 }
@@ -66,7 +64,7 @@ pub struct WhyArgs {
 impl WhyArgs {
     pub async fn run(&self, session: &Session) -> Result<()> {
         let family = Family::fetch(session, session.service(&self.name).await?).await?;
-        let brief = Brief::of(&family.object, Timestamp::now());
-        session.paper.show(&why::answer(&family, &brief, &session.flag))
+        let brief = Brief::of(&family.object, Timestamp::now(), &session.flag);
+        session.paper.show(&why::answer(&family, &brief))
     }
 }

@@ -50,7 +50,7 @@ impl Args {
             None if self.watch => self.watch(session).await,
             None => {
                 let service = session.service(&self.name).await?;
-                session.paper.show(&overview::screen(&Brief::of(&service, Timestamp::now())))
+                session.paper.show(&overview::screen(&Brief::of(&service, Timestamp::now(), &session.flag)))
             }
         }
     }
@@ -69,7 +69,7 @@ impl Args {
         let mut log = Log::new(session.paper);
         loop {
             let Some(service) = next(&mut states).await? else { return Err(self.gone()) };
-            let brief = Brief::of(&service, Timestamp::now());
+            let brief = Brief::of(&service, Timestamp::now(), &session.flag);
             match judge(goal, &brief) {
                 Outlook::Holds => {
                     let (_, message) = brief.summary();
@@ -101,7 +101,7 @@ impl Args {
                 }
             }
             let Some(service) = &last else { continue };
-            let brief = Brief::of(service, Timestamp::now());
+            let brief = Brief::of(service, Timestamp::now(), &session.flag);
             if session.paper.terminal {
                 canvas.draw(&overview::screen(&brief))?;
             } else {

@@ -1,7 +1,5 @@
 //! `tree`: a Microservice, its rollout, and all that came of it.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::api::labels;
@@ -26,7 +24,8 @@ pub struct Node {
 /// The whole tree.
 pub fn tree(family: &Family, brief: &Brief) -> Node {
     let (reason, _) = brief.summary();
-    let says = vec![brief.state().word(), plain(format!(" {reason}, {} pods ready", brief.replicas()))];
+    let pods = brief.status.ready_text.as_ref().map(|text| format!(", {text} pods ready")).unwrap_or_default();
+    let says = vec![brief.state().word(), plain(format!(" {reason}{pods}"))];
     let mut below: Vec<Node> = rollout(brief).into_iter().collect();
     let mut children: Vec<&Member> = family.children.iter().filter(|child| child.kind != RECORD).collect();
     children.sort_by_key(|child| {
@@ -116,7 +115,11 @@ fn details(child: &Member) -> Vec<Word> {
         }
         "HorizontalPodAutoscaler" => {
             let (least, most) = (number("/spec/minReplicas"), number("/spec/maxReplicas"));
-            vec![plain(format!("{least} to {most} pods, asks for {}", number("/status/desiredReplicas")))]
+            let desired = match number("/status/desiredReplicas") {
+                0 => "has no metrics yet".to_owned(),
+                pods => format!("asks for {pods}"),
+            };
+            vec![plain(format!("{least} to {most} pods, {desired}"))]
         }
         "PodDisruptionBudget" => vec![plain(format!("{} may go now", count(usize(number("/status/disruptionsAllowed")), "pod")))],
         "NetworkPolicy" => {
@@ -170,8 +173,7 @@ fn records(family: &Family, brief: &Brief) -> Option<Node> {
             brief.role(hash).map_or_else(|| hash.to_owned(), |role| format!("{hash} ({role})"))
         })
         .collect();
-    let name = format!("{} on record", count(records.len(), "revision"));
-    (!records.is_empty()).then(|| Node { name, says: vec![plain(named.join(", "))], below: Vec::new() })
+    (!records.is_empty()).then(|| Node { name: "Revisions on record".to_owned(), says: vec![plain(named.join(", "))], below: Vec::new() })
 }
 
 /// The tree as it is drawn.
@@ -199,18 +201,16 @@ fn branches<'a>(node: &'a Node, indent: &str, rows: &mut Vec<Vec<Word>>, says: &
     }
 }
 
-/// What every part says, by name. Ages are left out: they would be a change every second.
-pub fn parts(root: &Node) -> BTreeMap<String, String> {
-    let own: String =
-        root.says.iter().filter(|word| word.tone != Tone::Quiet || !word.text.starts_with("  ")).map(|word| word.text.as_str()).collect();
-    let mut all: BTreeMap<String, String> = root.below.iter().flat_map(parts).collect();
-    all.insert(root.name.clone(), own);
-    all
+/// What every part says, from top to bottom. Ages are left out: they would be a change every second.
+pub fn parts(root: &Node) -> Vec<(String, String)> {
+    let lasting = root.says.iter().filter(|word| word.tone != Tone::Quiet || !word.text.starts_with("  "));
+    let own = (root.name.clone(), lasting.map(|word| word.text.as_str()).collect());
+    std::iter::once(own).chain(root.below.iter().flat_map(parts)).collect()
 }
 
 /// A line for each part that is new, says something else, or has gone.
-pub fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
-    let gone = before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("{name}: gone"));
-    let told = after.iter().filter(|(name, says)| before.get(*name) != Some(*says));
+pub fn changes(before: &[(String, String)], after: &[(String, String)]) -> Vec<String> {
+    let gone = before.iter().filter(|(name, _)| !after.iter().any(|(other, _)| other == name)).map(|(name, _)| format!("{name}: gone"));
+    let told = after.iter().filter(|part| !before.contains(part));
     told.map(|(name, says)| if says.is_empty() { name.clone() } else { format!("{name}: {says}") }).chain(gone).collect()
 }

@@ -20,8 +20,7 @@ pub fn fresh(wanted: &str, known: &[Option<&str>], now: Timestamp) -> String {
     if !known().any(|value| value.starts_with(wanted)) {
         return wanted.to_owned();
     }
-    let stamps = (0..).map(|more: i64| format!("{wanted}:{}", now.as_second() + more));
-    let mut stamps = stamps;
+    let mut stamps = (0..).map(|more: i64| format!("{wanted}:{}", now.as_second() + more));
     stamps.find(|value| !known().any(|known| *known == value)).unwrap_or_default()
 }
 
@@ -31,7 +30,7 @@ pub fn candidate(brief: &Brief, verb: &str) -> Result<String> {
     if let Some(failed) = &brief.progress.failed {
         let left_in_place = brief.rollout_state() == Some(RolloutState::Failed);
         if !(verb == "abort" && left_in_place) && brief.progress.candidate_revision().is_none_or(|candidate| candidate == failed) {
-            return refuse(format!("revision {failed} has failed; see: kubectl microservice why {}", brief.name()));
+            return refuse(format!("revision {failed} has failed; see: {}", brief.command("why")));
         }
     }
     match (brief.progress.candidate_revision(), brief.progress.stable_revision()) {
@@ -43,14 +42,16 @@ pub fn candidate(brief: &Brief, verb: &str) -> Result<String> {
 
 /// The revision to try again.
 pub fn failed(brief: &Brief) -> Result<String> {
-    brief.progress.failed.clone().ok_or_else(|| {
-        Failure::Refused(format!("cannot retry {}: no revision has failed; see: kubectl microservice status {0}", brief.name()))
-    })
+    brief
+        .progress
+        .failed
+        .clone()
+        .ok_or_else(|| Failure::Refused(format!("cannot retry {}: no revision has failed; see: {}", brief.name(), brief.command("status"))))
 }
 
 /// The revision to go back to: the one that is named, by hash or number, or the one before the present one.
 pub fn previous(brief: &Brief, records: &[Recorded], named: Option<&str>) -> Result<String> {
-    let see = format!("see: kubectl microservice history {}", brief.name());
+    let see = format!("see: {}", brief.command("history"));
     let find = |hash: &str| records.iter().find(|record| record.hash == hash);
     if let Some(named) = named {
         let by_number = || records.iter().find(|record| record.number.to_string() == named);

@@ -16,8 +16,8 @@ struct Advice {
     command: String,
 }
 
-/// The answer. `flag` is what commands to type need to find the namespace.
-pub fn answer(family: &Family, brief: &Brief, flag: &str) -> Screen {
+/// The answer.
+pub fn answer(family: &Family, brief: &Brief) -> Screen {
     let mut screen = Screen::default();
     let state = brief.state();
     screen.line([word(Tone::Strong, brief.name()), word(state.tone(), format!(" {}", headline(brief)))]);
@@ -26,9 +26,10 @@ pub fn answer(family: &Family, brief: &Brief, flag: &str) -> Screen {
         screen.line([]);
     }
     for (index, reason) in reasons.iter().enumerate() {
-        screen.prose(plain(format!("{:>2}. ", index + 1)), Tone::Plain, reason);
+        let lead = if reasons.len() == 1 { "  ".to_owned() } else { format!("{:>2}. ", index + 1) };
+        screen.prose(plain(lead), Tone::Plain, reason);
     }
-    let advice = advice(family, brief, flag);
+    let advice = advice(family, brief);
     if !advice.is_empty() {
         screen.line([]);
         screen.line([word(Tone::Strong, "What to do:")]);
@@ -51,6 +52,7 @@ fn headline(brief: &Brief) -> &'static str {
         (_, Some(RolloutState::RolledBack)) => "does not serve the new version: it failed, and was rolled back.",
         (_, Some(RolloutState::Aborted)) => "does not serve the new version: it was given up.",
         (_, Some(RolloutState::Failed)) => "does not serve the new version: it failed, and is left in place.",
+        _ if brief.is_going_back() => "does not serve the new version: it was taken out, and an earlier revision takes its place.",
         (State::Stalled, _) => "does not serve the new version: nothing moves until somebody changes something.",
         (_, Some(RolloutState::Paused)) => "does not serve the new version in full yet: its rollout is paused.",
         (_, Some(RolloutState::Completed)) => "serves with too few pods.",
@@ -71,11 +73,7 @@ fn reasons(family: &Family, brief: &Brief) -> Vec<String> {
     let troubled: Vec<String> = family.pods.iter().filter_map(super::family::PodView::trouble).collect();
     all.extend(troubled.iter().take(PODS).cloned());
     if troubled.len() > PODS {
-        all.push(format!(
-            "{} more in trouble; see them with: kubectl microservice tree {}",
-            count(troubled.len() - PODS, "pod"),
-            brief.name()
-        ));
+        all.push(format!("{} more in trouble; see them with: {}", count(troubled.len() - PODS, "pod"), brief.command("tree")));
     }
     let problem = |wanted: Severity| brief.status.problems.iter().filter(move |problem| problem.severity == wanted);
     all.extend(problem(Severity::Error).map(ToString::to_string));
@@ -111,10 +109,7 @@ fn distinct(all: Vec<String>) -> Vec<String> {
     kept
 }
 
-fn advice(family: &Family, brief: &Brief, flag: &str) -> Vec<Advice> {
-    let name = brief.name();
-    let verb = |verb: &str| format!("kubectl microservice {verb} {name}{flag}");
-    let patch = |patch: &str| format!("kubectl patch microservice {name}{flag} --type merge -p '{patch}'");
+fn advice(family: &Family, brief: &Brief) -> Vec<Advice> {
     let say = |text: &str, command: String| Advice { text: text.to_owned(), command };
     let mut all = Vec::new();
     match brief.state() {
@@ -123,37 +118,40 @@ fn advice(family: &Family, brief: &Brief, flag: &str) -> Vec<Advice> {
             let command = "kubectl get pods -A -l app.kubernetes.io/name=microservice-operator".to_owned();
             return vec![say("If this lasts, the operator does not run, or does not watch this namespace. Look at it:", command)];
         }
-        State::Suspended => return vec![say("Let the operator work again:", patch(r#"{"spec":{"suspend":false}}"#))],
+        State::Suspended => return vec![say("Let the operator work again:", brief.patch(r#"{"spec":{"suspend":false}}"#))],
         State::Reconciling | State::Stalled => {}
     }
     match brief.hold() {
-        Some(Hold::Spec) => all.push(say("Let the rollout go on:", patch(r#"{"spec":{"rollout":{"paused":false}}}"#))),
-        Some(Hold::Command) => all.push(say("Let the rollout go on:", verb("resume"))),
+        Some(Hold::Spec) => all.push(say("Let the rollout go on:", brief.patch(r#"{"spec":{"rollout":{"paused":false}}}"#))),
+        Some(Hold::Command) => all.push(say("Let the rollout go on:", brief.command("resume"))),
         Some(Hold::Promotion) => {
-            all.push(say("Go on with the next step:", verb("promote")));
-            all.push(say("Skip all steps that are left:", format!("{} --full", verb("promote"))));
+            all.push(say("Go on with the next step:", brief.command("promote")));
+            all.push(say("Skip all steps that are left:", format!("{} --full", brief.command("promote"))));
         }
-        Some(Hold::Until(_)) => all.push(say("Wait, or go on at once:", verb("promote"))),
+        Some(Hold::Until(_)) => all.push(say("Wait, or go on at once:", brief.command("promote"))),
         None => {}
     }
     if brief.condition("Stalled").is_some_and(|stalled| stalled.reason == "InvalidSpec") {
-        all.push(say("Correct the fields named above:", format!("kubectl edit microservice {name}{flag}")));
+        all.push(say("Correct the fields named above:", brief.kubectl(&format!("edit microservice {}", brief.name()))));
     }
-    all.extend(pod_advice(family, brief, flag));
+    all.extend(pod_advice(family, brief));
     if brief.progress.failed.is_some() && brief.rollout_state().is_some() {
-        all.push(say("Once the cause is removed elsewhere (registry, secret, dependency), try the same version again:", verb("retry")));
-        all.push(say("Or change the spec, for instance to another image:", format!("kubectl microservice set image {name} IMAGE{flag}")));
+        all.push(say(
+            "Once the cause is removed elsewhere (registry, secret, dependency), try the same version again:",
+            brief.command("retry"),
+        ));
+        all.push(say("Change the spec, for instance to another image:", format!("{} IMAGE", brief.command("set image"))));
     } else if brief.progress.candidate.is_some() && brief.progress.stable.is_some() {
-        all.push(say("Give the new version up, and go back:", verb("abort")));
+        all.push(say("Give the new version up, and go back:", brief.command("abort")));
     }
     if all.is_empty() && brief.state() == State::Reconciling {
-        all.push(say("Wait until it is done:", format!("{} --for=ready", verb("status"))));
+        all.push(say("Wait until it is done:", format!("{} --for=ready", brief.command("status"))));
     }
     all
 }
 
 /// What the pods in trouble ask for, each piece of advice once.
-fn pod_advice(family: &Family, brief: &Brief, flag: &str) -> Vec<Advice> {
+fn pod_advice(family: &Family, brief: &Brief) -> Vec<Advice> {
     let mut all: Vec<Advice> = Vec::new();
     let mut add = |text: &str, command: String| {
         if !all.iter().any(|advice| advice.text == text) {
@@ -163,16 +161,16 @@ fn pod_advice(family: &Family, brief: &Brief, flag: &str) -> Vec<Advice> {
     for pod in family.pods.iter().filter(|pod| pod.trouble().is_some()) {
         let name = &pod.facts.name;
         if pod.facts.unscheduled.is_some() {
-            add("See why no node takes the pod:", format!("kubectl describe pod {name}{flag}"));
+            add("See why no node takes the pod:", brief.kubectl(&format!("describe pod {name}")));
         }
         for container in &pod.facts.containers {
             match container.reason.as_str() {
                 "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" => {
-                    let command = format!("kubectl microservice set image {} IMAGE{flag}", brief.name());
+                    let command = format!("{} IMAGE", brief.command("set image"));
                     add("Name an image that exists, or give access to its registry with `spec.imagePullSecrets`:", command);
                 }
                 _ if container.restarts > 0 => {
-                    let command = format!("kubectl logs {name} -c {} --previous{flag}", container.name);
+                    let command = brief.kubectl(&format!("logs {name} -c {} --previous", container.name));
                     add("Read the last words of the container that ended:", command);
                 }
                 _ => {}
