@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, Unit};
-use kube::Api;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-
-use k8s_openapi::api::apps::v1::ControllerRevision;
 
 use crate::api::labels;
 use crate::api::v1alpha1::{ActionResult, Microservice};
@@ -80,9 +77,7 @@ impl Promote {
 impl Undo {
     pub async fn run(&self, session: &Session) -> Result<()> {
         let object = session.service(&self.named.name).await?;
-        let api: Api<ControllerRevision> = Api::namespaced(session.client.clone(), &session.namespace);
-        let own = format!("{}={}", labels::INSTANCE, self.named.name);
-        let listed = session.list("ControllerRevisions", api, &own).await?;
+        let listed = session.records(&self.named.name).await?;
         let records: Vec<Recorded> = history::own(&object, &listed).map(history::recorded).collect();
         self.named.send(session, "undo", labels::UNDO, |brief| value::previous(brief, &records, self.to.as_deref())).await
     }

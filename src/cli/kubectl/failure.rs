@@ -17,28 +17,32 @@ pub const TIMED_OUT: u8 = 3;
 pub type Result<T> = std::result::Result<T, Failure>;
 
 /// Why a verb ended early.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// It cannot be done.
+    #[error("{0}")]
     Refused(String),
     /// The command line makes no sense.
+    #[error("{0}")]
     Usage(String),
     /// It took too long.
+    #[error("{0}")]
     TimedOut(String),
     /// The reader has seen enough, as `head` does: no error.
+    #[error("nobody reads on")]
     Closed,
 }
 
 impl Failure {
     /// Tells the reason, and turns it into the exit status.
     pub fn report(self) -> ExitCode {
-        let (code, text) = match self {
+        let code = match self {
             Self::Closed => return ExitCode::SUCCESS,
-            Self::Refused(text) => (REFUSED, text),
-            Self::Usage(text) => (USAGE, text),
-            Self::TimedOut(text) => (TIMED_OUT, text),
+            Self::Refused(_) => REFUSED,
+            Self::Usage(_) => USAGE,
+            Self::TimedOut(_) => TIMED_OUT,
         };
-        eprintln!("error: {text}");
+        eprintln!("error: {self}");
         ExitCode::from(code)
     }
 }

@@ -15,8 +15,8 @@ use crate::observe::world::Pod as Facts;
 use crate::observe::{Watched, pod_summary};
 use crate::plan::diagnose;
 
-use super::failure::{Failure, Result};
-use super::session::Session;
+use super::failure::explain;
+use super::session::{Session, list};
 
 /// All that screens are made of.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +34,10 @@ pub struct Family {
 pub struct Member {
     pub kind: String,
     pub name: String,
-    /// The whole object; null when it is not there, or may not be read.
+    /// The whole object; null when it was not found.
     pub value: Value,
+    /// It would have been found if it were there.
+    pub read: bool,
 }
 
 /// A pod as people look at it.
@@ -77,13 +79,14 @@ impl PodView {
         } else if self.facts.unscheduled.is_some() {
             "Unschedulable".to_owned()
         } else {
-            of_container().unwrap_or(&self.facts.phase).to_owned()
+            let phase = if self.facts.phase == "Running" { "not ready" } else { &self.facts.phase };
+            of_container().unwrap_or(phase).to_owned()
         }
     }
 }
 
 impl Family {
-    pub async fn fetch(session: &Session, object: Microservice) -> Result<Self> {
+    pub async fn fetch(session: &Session, object: Microservice) -> Self {
         let name = object.metadata.name.clone().unwrap_or_default();
         let own = format!("{}={name}", labels::INSTANCE);
         let status = object.status.clone().unwrap_or_default();
@@ -94,38 +97,58 @@ impl Family {
             async move {
                 let api: Api<DynamicObject> =
                     Api::namespaced_with(session.client.clone(), &session.namespace, &Watched::Child(kind).resource());
-                session.list(kind.plural(), api, own).await
+                (kind, list(api, own).await)
             }
         });
         let pods: Api<Pod> = Api::namespaced(session.client.clone(), &session.namespace);
         let selector = status.selector.as_deref().unwrap_or(&own);
-        let (lists, pods) = futures::join!(join_all(lists), session.list("pods", pods, selector));
+        let (lists, pods) = futures::join!(join_all(lists), list(pods, selector));
 
-        let mut unread = Vec::new();
+        let mut unread = Unread::default();
         let mut found: Vec<DynamicObject> = Vec::new();
-        lists.into_iter().for_each(|list| match list {
-            Ok(list) => found.extend(list),
-            Err(error) => unread.extend(words(error)),
-        });
+        for (kind, list) in lists {
+            found.extend(unread.sift(kind.plural(), list));
+        }
+        let pods = unread.sift("pods", pods);
         let children = inventory.into_iter().map(|entry| {
             let live = found.iter().find(|live| live.metadata.uid.as_deref() == Some(entry.uid.as_str()));
             let value = live.and_then(|live| serde_json::to_value(live).ok()).unwrap_or_default();
-            Member { kind: entry.kind, name: entry.name, value }
+            let read = Kind::find(&entry.group, &entry.kind).is_some_and(|kind| !unread.kinds.contains(&kind.plural()));
+            Member { kind: entry.kind, name: entry.name, value, read }
         });
         let children = children.collect();
-        let pods = pods.unwrap_or_else(|error| {
-            unread.extend(words(error));
-            Vec::new()
-        });
         let mut pods: Vec<PodView> = pods.iter().map(PodView::of).collect();
         pods.sort_by(|a, b| a.facts.name.cmp(&b.facts.name));
-        Ok(Self { object, children, pods, unread })
+        Self { object, children, pods, unread: unread.words() }
     }
 }
 
-fn words(failure: Failure) -> Option<String> {
-    match failure {
-        Failure::Refused(text) | Failure::Usage(text) | Failure::TimedOut(text) => Some(text),
-        Failure::Closed => None,
+/// What could not be read.
+#[derive(Default)]
+struct Unread {
+    kinds: Vec<&'static str>,
+    forbidden: Vec<&'static str>,
+    others: Vec<String>,
+}
+
+impl Unread {
+    fn sift<T>(&mut self, kind: &'static str, list: kube::Result<Vec<T>>) -> Vec<T> {
+        list.unwrap_or_else(|error| {
+            self.kinds.push(kind);
+            match error {
+                kube::Error::Api(status) if status.is_forbidden() => self.forbidden.push(kind),
+                error => self.others.push(explain(&format!("list {kind}"), &error).to_string()),
+            }
+            Vec::new()
+        })
+    }
+
+    /// In sentences. Rights that are missing are usually missing together.
+    fn words(mut self) -> Vec<String> {
+        if !self.forbidden.is_empty() {
+            let kinds = self.forbidden.join(", ");
+            self.others.push(format!("you may not list {kinds}; ask the cluster's administrator for these rights"));
+        }
+        self.others
     }
 }

@@ -192,10 +192,13 @@ impl View<'_> {
         if self.in_place() {
             return self.redraw();
         }
+        let services: Vec<Microservice> = self.services.values().cloned().collect();
         if matches!(self.args.output, Format::Table | Format::Wide) {
+            let names = services.iter().map(|service| self.columns().row(service, Timestamp::now()));
+            // Nothing is printed of these yet; they only make the columns as wide as they will be.
+            Screen::default().rows(names.collect(), &mut self.widths);
             self.append(self.columns().header())?;
         }
-        let services: Vec<Microservice> = self.services.values().cloned().collect();
         services.iter().try_for_each(|service| self.tell(service))
     }
 

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use kube::Api;
 use serde_json::Value;
 
 use crate::api::labels;
@@ -32,8 +31,7 @@ pub struct Args {
 impl Args {
     pub async fn run(&self, session: &Session) -> Result<()> {
         let object = session.service(&self.name).await?;
-        let api: Api<ControllerRevision> = Api::namespaced(session.client.clone(), &session.namespace);
-        let listed = session.list("ControllerRevisions", api, &format!("{}={}", labels::INSTANCE, self.name)).await?;
+        let listed = session.records(&self.name).await?;
         let mut records: Vec<&ControllerRevision> = own(&object, &listed).collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.revision));
         if let Some(text) = format::objects(self.output, "controllerrevision.apps", &records, false)? {

@@ -7,7 +7,7 @@ use super::brief::Brief;
 use super::screen::{Screen, Tone, Word, plain, word};
 
 /// Column in which values begin.
-const LABEL: usize = 13;
+const LABEL: usize = 14;
 
 /// The screen.
 pub fn screen(brief: &Brief) -> Screen {
@@ -46,7 +46,7 @@ pub fn screen(brief: &Brief) -> Screen {
         let text = format!("is {} ({}): {}", condition.status, condition.reason, condition.message);
         screen.prose(label("Condition"), tone, &format!("{} {text}", condition.type_));
     }
-    for problem in &status.problems {
+    for problem in status.problems.iter().filter(|problem| problem.to_string() != message) {
         let tone = if problem.severity == Severity::Error { Tone::Bad } else { Tone::Busy };
         screen.prose(label(if problem.severity == Severity::Error { "Problem" } else { "Warning" }), tone, &problem.to_string());
     }

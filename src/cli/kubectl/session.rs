@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use http::HeaderValue;
 use http::header::USER_AGENT;
+use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::api::labels;
 use crate::api::v1alpha1::Microservice;
 use crate::serve::client::{self, Access};
 
@@ -95,14 +98,20 @@ impl Session {
         }
     }
 
-    /// Objects of one kind, of one service.
-    pub async fn list<K>(&self, what: &str, api: Api<K>, selector: &str) -> Result<Vec<K>>
-    where
-        K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
-    {
-        let listed = api.list(&ListParams::default().labels(selector)).await;
-        listed.map(|list| list.items).map_err(|error| explain(&format!("list {what}"), &error))
+    /// Records of a service's revisions.
+    pub async fn records(&self, name: &str) -> Result<Vec<ControllerRevision>> {
+        let api: Api<ControllerRevision> = Api::namespaced(self.client.clone(), &self.namespace);
+        let listed = list(api, &format!("{}={name}", labels::INSTANCE)).await;
+        listed.map_err(|error| explain("list ControllerRevisions", &error))
     }
+}
+
+/// All objects with these labels.
+pub async fn list<K>(api: Api<K>, selector: &str) -> kube::Result<Vec<K>>
+where
+    K: Clone + std::fmt::Debug + DeserializeOwned,
+{
+    api.list(&ListParams::default().labels(selector)).await.map(|list| list.items)
 }
 
 /// How often a change is tried while others are faster.

@@ -47,7 +47,7 @@ impl TreeArgs {
     }
 
     async fn fetch(&self, session: &Session) -> Result<tree::Node> {
-        let family = Family::fetch(session, session.service(&self.name).await?).await?;
+        let family = Family::fetch(session, session.service(&self.name).await?).await;
         let brief = Brief::of(&family.object, Timestamp::now(), &session.flag);
         Ok(tree::tree(&family, &brief))
     }
@@ -63,7 +63,7 @@ pub struct WhyArgs {
 
 impl WhyArgs {
     pub async fn run(&self, session: &Session) -> Result<()> {
-        let family = Family::fetch(session, session.service(&self.name).await?).await?;
+        let family = Family::fetch(session, session.service(&self.name).await?).await;
         let brief = Brief::of(&family.object, Timestamp::now(), &session.flag);
         session.paper.show(&why::answer(&family, &brief))
     }

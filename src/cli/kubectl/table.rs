@@ -17,7 +17,7 @@ pub struct Columns {
 
 /// Widths of columns whose rows come one after the other: room for what they will say.
 pub fn widths(everywhere: bool) -> Vec<usize> {
-    let columns = [0, "Reconciling".len(), "RolloutInProgress".len(), "REVISION".len(), "Progressing 1/4 100%".len()];
+    let columns = [0, "Reconciling".len(), "ProgressDeadlineExceeded".len(), "REVISION".len(), "Progressing 1/4 100%".len()];
     let namespace = everywhere.then_some(0);
     namespace.into_iter().chain(columns).collect()
 }

@@ -12,6 +12,8 @@ use super::screen::{Screen, Tone, Word, plain, word};
 const ORDER: [&str; 7] =
     ["Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "ServiceAccount", "ConfigMap"];
 const RECORD: &str = "ControllerRevision";
+/// Most pods that are shown of a Deployment.
+const PODS: usize = 20;
 
 /// Something, what is to be said of it, and what is below it.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +26,8 @@ pub struct Node {
 /// The whole tree.
 pub fn tree(family: &Family, brief: &Brief) -> Node {
     let (reason, _) = brief.summary();
-    let pods = brief.status.ready_text.as_ref().map(|text| format!(", {text} pods ready")).unwrap_or_default();
-    let says = vec![brief.state().word(), plain(format!(" {reason}{pods}"))];
+    let ready = brief.status.ready_text.as_ref().map(|text| format!(", {text} pods ready")).unwrap_or_default();
+    let says = vec![brief.state().word(), plain(format!(" {reason}{ready}"))];
     let mut below: Vec<Node> = rollout(brief).into_iter().collect();
     let mut children: Vec<&Member> = family.children.iter().filter(|child| child.kind != RECORD).collect();
     children.sort_by_key(|child| {
@@ -35,7 +37,7 @@ pub fn tree(family: &Family, brief: &Brief) -> Node {
     below.extend(children.into_iter().map(|child| self::child(family, child, brief)));
     let placed =
         |pod: &&PodView| family.children.iter().any(|child| child.kind == "Deployment" && Some(&child.name) == pod.deployment.as_ref());
-    below.extend(family.pods.iter().filter(|pod| !placed(pod)).map(|pod| self::pod(pod, brief)));
+    below.extend(self::pods(family.pods.iter().filter(|pod| !placed(pod)), brief));
     below.extend(records(family, brief));
     below.extend(family.unread.iter().map(|text| Node {
         name: "not shown".to_owned(),
@@ -78,10 +80,22 @@ fn rollout(brief: &Brief) -> Option<Node> {
 }
 
 fn child(family: &Family, child: &Member, brief: &Brief) -> Node {
-    let says = if child.value.is_null() { vec![word(Tone::Bad, "not found")] } else { details(child) };
+    let says = match (child.value.is_null(), child.read) {
+        (false, _) => details(child),
+        (true, true) => vec![word(Tone::Bad, "not found")],
+        (true, false) => vec![word(Tone::Quiet, "not shown")],
+    };
     let of_it = |pod: &&PodView| child.kind == "Deployment" && pod.deployment.as_ref() == Some(&child.name);
-    let below = family.pods.iter().filter(of_it).map(|pod| self::pod(pod, brief)).collect();
-    Node { name: format!("{} {}", child.kind, child.name), says, below }
+    Node { name: format!("{} {}", child.kind, child.name), says, below: pods(family.pods.iter().filter(of_it), brief) }
+}
+
+/// Pods that are not ready first: among many, they are what is looked for.
+fn pods<'a>(all: impl Iterator<Item = &'a PodView>, brief: &Brief) -> Vec<Node> {
+    let (ready, others): (Vec<_>, Vec<_>) = all.partition(|pod| pod.facts.ready && !pod.leaving);
+    let hidden = (ready.len() + others.len()).saturating_sub(PODS);
+    let shown = others.into_iter().chain(ready).take(PODS);
+    let more = (hidden > 0).then(|| Node { name: format!("and {} more", count(hidden, "pod")), ..Node::default() });
+    shown.map(|pod| self::pod(pod, brief)).chain(more).collect()
 }
 
 /// What is worth a glance.

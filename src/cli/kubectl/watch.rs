@@ -53,6 +53,11 @@ where
     events.filter_map(move |event| futures::future::ready(sift(what, event.map(|_| ())))).boxed()
 }
 
+/// Without what may not be watched: the rest is still worth looking at.
+fn if_allowed(signals: BoxStream<'static, Result<()>>) -> BoxStream<'static, Result<()>> {
+    signals.take_while(|signal| futures::future::ready(signal.is_ok())).boxed()
+}
+
 /// Says when something of a service changed: the Microservice, a pod, or a Deployment.
 pub struct Changes(futures::stream::SelectAll<BoxStream<'static, Result<()>>>);
 
@@ -63,8 +68,8 @@ impl Changes {
         let itself = Config::default().fields(&format!("metadata.name={name}"));
         Self(select_all([
             signals("Microservices", session.services(), itself),
-            signals("pods", Api::<Pod>::namespaced(client.clone(), namespace), own.clone()),
-            signals("Deployments", Api::<Deployment>::namespaced(client.clone(), namespace), own),
+            if_allowed(signals("pods", Api::<Pod>::namespaced(client.clone(), namespace), own.clone())),
+            if_allowed(signals("Deployments", Api::<Deployment>::namespaced(client.clone(), namespace), own)),
         ]))
     }
 

@@ -1,14 +1,14 @@
 //! `why`: why the new version does not serve, most important first, and what to type next.
 
+use std::collections::BTreeSet;
+
 use crate::api::v1alpha1::{ActionResult, RolloutState, Severity};
 use crate::plan::conditions::{AVAILABLE, READY};
+use crate::plan::rollout::scene::{ABORTED, UNDONE};
 
-use super::brief::{Brief, Hold, State, count};
+use super::brief::{Brief, Hold, State};
 use super::family::Family;
 use super::screen::{Screen, Tone, plain, word};
-
-/// Pods in trouble that are described; more of the same would push the advice off the screen.
-const PODS: usize = 3;
 
 /// Something to do, and the command that does it.
 struct Advice {
@@ -66,15 +66,10 @@ fn reasons(family: &Family, brief: &Brief) -> Vec<String> {
     if brief.state() != State::Unseen {
         all.push(brief.summary().1);
     }
-    all.extend(brief.hold().map(|hold| format!("The rollout {}.", hold.text(brief.now))));
     if let (Some(failed), Some(failure)) = (&brief.progress.failed, &brief.progress.failure) {
         all.push(format!("Revision {failed} failed {} ago ({}): {}", brief.since(&failure.at), failure.reason, failure.message));
     }
-    let troubled: Vec<String> = family.pods.iter().filter_map(super::family::PodView::trouble).collect();
-    all.extend(troubled.iter().take(PODS).cloned());
-    if troubled.len() > PODS {
-        all.push(format!("{} more in trouble; see them with: {}", count(troubled.len() - PODS, "pod"), brief.command("tree")));
-    }
+    all.extend(troubles(family, brief));
     let problem = |wanted: Severity| brief.status.problems.iter().filter(move |problem| problem.severity == wanted);
     all.extend(problem(Severity::Error).map(ToString::to_string));
     all.extend(failed_parts(brief));
@@ -87,6 +82,23 @@ fn reasons(family: &Family, brief: &Brief) -> Vec<String> {
     all.extend(problem(Severity::Warning).map(|problem| format!("Warning: {problem}")));
     all.extend(family.unread.iter().cloned());
     distinct(all)
+}
+
+/// What troubles the pods, each kind of trouble once.
+fn troubles(family: &Family, brief: &Brief) -> Vec<String> {
+    let mut kinds: Vec<(String, String, usize)> = Vec::new();
+    for (pod, trouble) in family.pods.iter().filter_map(|pod| Some((pod, pod.trouble()?))) {
+        let state = pod.state();
+        match kinds.iter_mut().find(|(known, ..)| *known == state) {
+            Some((.., pods)) => *pods += 1,
+            None => kinds.push((state, trouble, 1)),
+        }
+    }
+    let words = |(state, trouble, pods): (String, String, usize)| {
+        let more = (pods > 1).then(|| format!("{pods} pods are in this state ({state}); see them with: {}", brief.command("tree")));
+        std::iter::once(trouble).chain(more)
+    };
+    kinds.into_iter().flat_map(words).collect()
 }
 
 /// Families of children that are not as they should be, other than the summary.
@@ -136,10 +148,13 @@ fn advice(family: &Family, brief: &Brief) -> Vec<Advice> {
     }
     all.extend(pod_advice(family, brief));
     if brief.progress.failed.is_some() && brief.rollout_state().is_some() {
-        all.push(say(
-            "Once the cause is removed elsewhere (registry, secret, dependency), try the same version again:",
-            brief.command("retry"),
-        ));
+        let by_command = brief.progress.failure.as_ref().is_some_and(|failure| [ABORTED, UNDONE].contains(&failure.reason.as_str()));
+        let text = if by_command {
+            "Go to the version of the spec after all:"
+        } else {
+            "Once the cause is removed elsewhere (registry, secret, dependency), try the same version again:"
+        };
+        all.push(say(text, brief.command("retry")));
         all.push(say("Change the spec, for instance to another image:", format!("{} IMAGE", brief.command("set image"))));
     } else if brief.progress.candidate.is_some() && brief.progress.stable.is_some() {
         all.push(say("Give the new version up, and go back:", brief.command("abort")));
@@ -147,6 +162,8 @@ fn advice(family: &Family, brief: &Brief) -> Vec<Advice> {
     if all.is_empty() && brief.state() == State::Reconciling {
         all.push(say("Wait until it is done:", format!("{} --for=ready", brief.command("status"))));
     }
+    let mut typed = BTreeSet::new();
+    all.retain(|advice| typed.insert(advice.command.clone()));
     all
 }
 

@@ -82,8 +82,7 @@ fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcom
     if scene.service.rollout.paused {
         return Err("`spec.rollout.paused` holds it; set that to false".to_owned());
     }
-    // What follows `full` makes the value new, so that the same can be asked for again.
-    if rest.split(':').next() == Some("full") {
+    if is_full(rest) {
         candidate.full = true;
         candidate.paused = false;
         return Ok("all steps that are left are skipped; its pods must still be available".to_owned());
@@ -102,6 +101,11 @@ fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcom
     let done = format!("step {} is over", candidate.step);
     enter(scene, candidate, candidate.step + 1);
     Ok(done)
+}
+
+/// `full`, or `full:<anything>`, which is a new value, so that the same can be asked for again.
+fn is_full(rest: &str) -> bool {
+    rest.split(':').next() == Some("full")
 }
 
 fn abort(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
@@ -168,4 +172,16 @@ fn undo(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
     });
     step.progress.undo = Some(revision.to_owned());
     Ok(format!("going to revision {revision}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_full;
+
+    #[test]
+    fn all_steps_can_be_skipped_more_than_once() {
+        for (rest, full) in [("full", true), ("full:1795432151", true), ("", false), ("fuller", false), ("again:full", false)] {
+            assert_eq!(is_full(rest), full, "{rest}");
+        }
+    }
 }
