@@ -7,6 +7,7 @@ use crate::api::labels;
 use crate::api::v1alpha1::{LastAction, Microservice, MicroserviceStatus, RolloutState, Strategy};
 use crate::model::Progress;
 use crate::plan::conditions::{READY, RECONCILING, STALLED, SUSPENDED};
+use crate::plan::rollout::command::remembered;
 
 use super::screen::{Tone, Word, word};
 
@@ -20,6 +21,8 @@ pub const REMEMBERED: [(&str, &str); 6] = [
     ("undo", labels::UNDO),
 ];
 
+/// Merge patch that lets the operator work again.
+pub const UNSUSPEND: &str = r#"{"spec":{"suspend":false}}"#;
 /// Reasons of `Stalled` with which nothing of the spec was done.
 const REFUSALS: [&str; 2] = ["InvalidSpec", "InternalError"];
 
@@ -141,8 +144,12 @@ impl<'a> Brief<'a> {
     /// Where the rollout stands, as far as the status is about this spec. With a spec that was refused it still tells of
     /// the one before.
     pub fn rollout_state(&self) -> Option<RolloutState> {
-        let refused = self.condition(STALLED).is_some_and(|stalled| REFUSALS.contains(&stalled.reason.as_str()));
-        self.status.rollout.as_ref().filter(|_| self.is_seen() && !refused)?.state
+        self.status.rollout.as_ref().filter(|_| self.is_seen() && !self.is_refused())?.state
+    }
+
+    /// Nothing of the spec was done, and no command is.
+    pub fn is_refused(&self) -> bool {
+        self.condition(STALLED).is_some_and(|stalled| REFUSALS.contains(&stalled.reason.as_str()))
     }
 
     pub fn strategy(&self) -> Strategy {
@@ -201,9 +208,8 @@ impl<'a> Brief<'a> {
 
     /// A command that the operator has not handled yet. The generation does not tell: an annotation does not change it.
     pub fn pending(&self) -> Option<(&'static str, &'a str)> {
-        let handled = |verb: &str| self.progress.handled.get(verb).map(String::as_str);
         REMEMBERED.into_iter().find_map(|(verb, key)| {
-            let value = self.annotation(key).filter(|value| handled(verb) != Some(*value))?;
+            let value = self.annotation(key).filter(|value| self.progress.handled.get(verb) != Some(&remembered(value)))?;
             Some((verb, value))
         })
     }

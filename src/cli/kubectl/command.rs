@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::api::labels;
 use crate::api::v1alpha1::{ActionResult, Microservice};
 
-use super::brief::{Brief, State};
+use super::brief::{Brief, State, UNSUSPEND};
 use super::failure::{Failure, Result};
 use super::history;
 use super::screen::{Screen, Tone, plain, word};
@@ -104,7 +104,7 @@ impl Named {
         let now = Timestamp::now();
         let edit = |object: &Microservice| {
             let brief = Brief::of(object, now, &session.flag);
-            self.refuse_suspended(&brief, verb, session)?;
+            refuse_idle(&brief, verb)?;
             let known = [brief.annotation(key), brief.progress.handled.get(verb).map(String::as_str)];
             let value = value::fresh(&wanted(&brief)?, &known, now);
             Ok((json!({"metadata": {"annotations": {key: value}}}), value))
@@ -131,7 +131,7 @@ impl Named {
     pub async fn restart(&self, session: &Session) -> Result<()> {
         let edit = |object: &Microservice| {
             let brief = Brief::of(object, Timestamp::now(), &session.flag);
-            self.refuse_suspended(&brief, "restart", session)?;
+            refuse_idle(&brief, "restart")?;
             let value = stamp(brief.annotation(labels::RESTART), Timestamp::now());
             let before = newest(&brief);
             Ok((restart_patch(&value), (value, before)))
@@ -143,14 +143,6 @@ impl Named {
         let object = self.until(session, "restart", |object| newest(&Brief::of(object, Timestamp::now(), &session.flag)) != before).await?;
         let (_, message) = Brief::of(&object, Timestamp::now(), &session.flag).summary();
         told(session, Tone::Good, "Accepted", &format!("restart {value}: {message}"))
-    }
-
-    fn refuse_suspended(&self, brief: &Brief, verb: &str, session: &Session) -> Result<()> {
-        if brief.object.spec.suspend != Some(true) && brief.state() != State::Suspended {
-            return Ok(());
-        }
-        let patch = format!(r#"kubectl patch microservice {}{} --type merge -p '{{"spec":{{"suspend":false}}}}'"#, self.name, session.flag);
-        Err(Failure::Refused(format!("cannot {verb} {}: it is suspended; first let the operator work again: {patch}", self.name)))
     }
 
     /// The first state with which `holds`, within the patience.
@@ -172,6 +164,18 @@ impl Named {
             )))
         })
     }
+}
+
+/// While the operator handles no commands, there is no use in writing one.
+fn refuse_idle(brief: &Brief, verb: &str) -> Result<()> {
+    let refuse = |why: String| Err(Failure::Refused(format!("cannot {verb} {}: {why}", brief.name())));
+    if brief.is_refused() {
+        return refuse(format!("the operator refuses its spec; correct that first; see: {}", brief.command("why")));
+    }
+    if brief.object.spec.suspend == Some(true) || brief.state() == State::Suspended {
+        return refuse(format!("it is suspended; first let the operator work again: {}", brief.patch(UNSUSPEND)));
+    }
+    Ok(())
 }
 
 fn told(session: &Session, tone: Tone, what: &str, text: &str) -> Result<()> {

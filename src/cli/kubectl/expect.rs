@@ -53,10 +53,10 @@ pub fn judge(goal: Goal, brief: &Brief) -> Outlook {
         State::Suspended => return Never(format!("{message}; set `spec.suspend` to false")),
         _ => {}
     }
+    let Some(rollout) = brief.rollout_state() else { return without_rollout(goal, brief, message) };
     if let Some((verb, value)) = brief.pending() {
         return Waits(format!("the operator has yet to handle the command {verb} {value}"));
     }
-    let Some(rollout) = brief.rollout_state() else { return without_rollout(goal, brief, message) };
     let stalled = brief.is(STALLED);
     match goal {
         Goal::Ready if brief.is(READY) => Holds,

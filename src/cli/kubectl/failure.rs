@@ -8,11 +8,9 @@ use kube::runtime::watcher;
 use crate::serve::client;
 
 /// Exit status when something was refused, is not there, or can no longer hold.
-pub const REFUSED: u8 = 1;
-/// Exit status for wrong usage, as clap's own.
-pub const USAGE: u8 = 2;
-/// Exit status when the time ran out.
-pub const TIMED_OUT: u8 = 3;
+const REFUSED: u8 = 1;
+/// Exit status when the time ran out. 2 is clap's, for wrong usage.
+const TIMED_OUT: u8 = 3;
 
 pub type Result<T> = std::result::Result<T, Failure>;
 
@@ -22,9 +20,6 @@ pub enum Failure {
     /// It cannot be done.
     #[error("{0}")]
     Refused(String),
-    /// The command line makes no sense.
-    #[error("{0}")]
-    Usage(String),
     /// It took too long.
     #[error("{0}")]
     TimedOut(String),
@@ -39,7 +34,6 @@ impl Failure {
         let code = match self {
             Self::Closed => return ExitCode::SUCCESS,
             Self::Refused(_) => REFUSED,
-            Self::Usage(_) => USAGE,
             Self::TimedOut(_) => TIMED_OUT,
         };
         eprintln!("error: {self}");

@@ -3,7 +3,7 @@
 use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::failure::{Failure, Result};
+use super::failure::Result;
 use super::screen::{Screen, Tone, plain, word};
 use super::session::{MANAGER, Session};
 
@@ -25,19 +25,25 @@ pub struct Args {
     #[arg(value_parser = super::name)]
     name: String,
     /// The image, by tag or digest
+    #[arg(value_parser = reference)]
     image: String,
 }
 
 impl Args {
     pub async fn run(&self, session: &Session) -> Result<()> {
-        if self.image.is_empty() || self.image.contains(char::is_whitespace) {
-            return Err(Failure::Usage(format!("{:?} is not an image; write for example ghcr.io/acme/orders:1.4.3", self.image)));
-        }
         let patch = json!({"spec": {"image": self.image}});
         let edit = |before: &crate::api::v1alpha1::Microservice| Ok((patch.clone(), (before.spec.image.clone(), tool(&before.metadata))));
         let (_, (before, tool)) = session.change(&self.name, edit).await?;
         session.paper.show(&answer(&self.name, &before, &self.image, tool, &session.flag))
     }
+}
+
+/// What cannot be an image at all; the rest is for the server to judge.
+fn reference(text: &str) -> std::result::Result<String, String> {
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err(format!("{text:?} is not an image; write for example ghcr.io/acme/orders:1.4.3"));
+    }
+    Ok(text.to_owned())
 }
 
 /// What was done, and who would undo it.

@@ -71,7 +71,14 @@ pub struct Line(pub Vec<Word>);
 
 impl Line {
     pub fn text(&self, colour: bool) -> String {
-        let text: String = self.0.iter().map(|word| word.painted(colour)).collect();
+        let mut runs: Vec<Word> = Vec::new();
+        for next in &self.0 {
+            match runs.last_mut() {
+                Some(run) if run.tone == next.tone => run.text.push_str(&next.text),
+                _ => runs.push(next.clone()),
+            }
+        }
+        let text: String = runs.iter().map(|word| word.painted(colour)).collect();
         text.trim_end().to_owned()
     }
 }

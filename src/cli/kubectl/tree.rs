@@ -1,5 +1,7 @@
 //! `tree`: a Microservice, its rollout, and all that came of it.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::api::labels;
@@ -92,10 +94,12 @@ fn child(family: &Family, child: &Member, brief: &Brief) -> Node {
 /// Pods that are not ready first: among many, they are what is looked for.
 fn pods<'a>(all: impl Iterator<Item = &'a PodView>, brief: &Brief) -> Vec<Node> {
     let (ready, others): (Vec<_>, Vec<_>) = all.partition(|pod| pod.facts.ready && !pod.leaving);
+    let revisions: BTreeSet<_> = ready.iter().chain(&others).map(|pod| &pod.facts.revision).collect();
+    let mixed = revisions.len() > 1;
     let hidden = (ready.len() + others.len()).saturating_sub(PODS);
     let shown = others.into_iter().chain(ready).take(PODS);
     let more = (hidden > 0).then(|| Node { name: format!("and {} more", count(hidden, "pod")), ..Node::default() });
-    shown.map(|pod| self::pod(pod, brief)).chain(more).collect()
+    shown.map(|pod| self::pod(pod, mixed, brief)).chain(more).collect()
 }
 
 /// What is worth a glance.
@@ -162,7 +166,8 @@ fn role_rank(child: &Member) -> u8 {
     }
 }
 
-fn pod(pod: &PodView, brief: &Brief) -> Node {
+/// `mixed`: its neighbours are of several revisions.
+fn pod(pod: &PodView, mixed: bool, brief: &Brief) -> Node {
     let tone = match (pod.leaving, pod.facts.ready, pod.trouble().is_some()) {
         (true, ..) => Tone::Quiet,
         (_, true, _) => Tone::Good,
@@ -172,7 +177,8 @@ fn pod(pod: &PodView, brief: &Brief) -> Node {
     let state = if pod.facts.ready && !pod.leaving { "ready".to_owned() } else { pod.state() };
     let restarts = if pod.restarts > 0 { format!(", {}", count(usize(pod.restarts.into()), "restart")) } else { String::new() };
     let age = pod.created.map(|created| age(brief.now.as_second() - created.as_second())).unwrap_or_default();
-    let says = vec![word(tone, state), plain(restarts), word(Tone::Quiet, format!("  {age}"))];
+    let revision = pod.facts.revision.as_ref().filter(|_| mixed).map(|revision| format!(", revision {revision}")).unwrap_or_default();
+    let says = vec![word(tone, state), plain(format!("{revision}{restarts}")), word(Tone::Quiet, format!("  {age}"))];
     Node { name: format!("Pod {}", pod.facts.name), says, below: Vec::new() }
 }
 

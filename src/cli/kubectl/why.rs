@@ -6,7 +6,7 @@ use crate::api::v1alpha1::{ActionResult, RolloutState, Severity};
 use crate::plan::conditions::{AVAILABLE, READY};
 use crate::plan::rollout::scene::{ABORTED, UNDONE};
 
-use super::brief::{Brief, Hold, State};
+use super::brief::{Brief, Hold, State, UNSUSPEND};
 use super::family::Family;
 use super::screen::{Screen, Tone, plain, word};
 
@@ -130,7 +130,7 @@ fn advice(family: &Family, brief: &Brief) -> Vec<Advice> {
             let command = "kubectl get pods -A -l app.kubernetes.io/name=microservice-operator".to_owned();
             return vec![say("If this lasts, the operator does not run, or does not watch this namespace. Look at it:", command)];
         }
-        State::Suspended => return vec![say("Let the operator work again:", brief.patch(r#"{"spec":{"suspend":false}}"#))],
+        State::Suspended => return vec![say("Let the operator work again:", brief.patch(UNSUSPEND))],
         State::Reconciling | State::Stalled => {}
     }
     match brief.hold() {

@@ -33,7 +33,7 @@ pub fn obey(step: &mut Step, scene: &Scene) {
             step.progress.handled.remove(verb);
             continue;
         };
-        let short: String = value.chars().take(LONGEST).collect();
+        let short = remembered(value);
         if step.progress.handled.get(verb) == Some(&short) {
             continue;
         }
@@ -41,6 +41,11 @@ pub fn obey(step: &mut Step, scene: &Scene) {
         let outcome = act(step, scene, revision, rest);
         echo(step, scene, verb, &short, outcome);
     }
+}
+
+/// A command's value as status keeps it.
+pub fn remembered(value: &str) -> String {
+    value.chars().take(LONGEST).collect()
 }
 
 fn echo(step: &mut Step, scene: &Scene, verb: &'static str, value: &str, outcome: Outcome) {

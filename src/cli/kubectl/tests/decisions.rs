@@ -65,6 +65,7 @@ fn when_waiting_ends() {
             {"type": "Ready", "status": "True", "reason": "Serving", "message": "", "lastTransitionTime": "2026-11-22T09:58:00Z"},
             {"type": "Suspended", "status": "True", "reason": "Suspended", "message": "", "lastTransitionTime": "2026-11-22T09:58:00Z"}]}}),
     );
+    let refused = with(&samples::stalled().object, json!({"metadata": {"annotations": {"microservices.dev/retry": CANDIDATE}}}));
     let new = with(&samples::fresh().object, json!({"status": {"observedGeneration": -1}}));
     let table = [
         // The columns: ready, completed, paused, rolled-back, stalled, available.
@@ -83,6 +84,7 @@ fn when_waiting_ends() {
         ("failed and left in place", left_in_place, "nnnnHH"),
         ("a retry is not handled yet", retried, "wwwwww"),
         ("refused spec", samples::stalled().object, "nnnnHn"),
+        ("refused spec, and a command", refused, "nnnnHn"),
         ("suspended", suspended, "nnnnnn"),
         ("deleted", deleting, "nnnnnn"),
     ];

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod samples;
+mod wire;
 
 use super::brief::Brief;
 use super::family::Family;
