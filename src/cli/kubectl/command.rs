@@ -102,6 +102,11 @@ impl Named {
 
     async fn send(&self, session: &Session, verb: &'static str, key: &str, wanted: impl Fn(&Brief) -> Result<String>) -> Result<()> {
         let now = Timestamp::now();
+        if !Brief::of(&session.service(&self.name).await?, now, "").is_seen() {
+            // The revision that the command is about is known only once the operator has looked at the spec.
+            let seen = |object: &Microservice| Brief::of(object, now, "").is_seen();
+            self.until(session, "the operator has not looked at the present spec", seen).await?;
+        }
         let edit = |object: &Microservice| {
             let brief = Brief::of(object, now, &session.flag);
             refuse_idle(&brief, verb)?;
@@ -115,7 +120,7 @@ impl Named {
         }
         let handled =
             |object: &Microservice| object.status.as_ref()?.rollout.as_ref()?.handled.get(verb).filter(|seen| **seen == value).map(|_| ());
-        let object = self.until(session, verb, |object| handled(object).is_some()).await?;
+        let object = self.until(session, &unhandled(verb), |object| handled(object).is_some()).await?;
         let brief = Brief::of(&object, Timestamp::now(), &session.flag);
         match brief.last_action().filter(|action| action.verb == verb && action.value == value) {
             Some(action) if action.result == ActionResult::Refused => {
@@ -140,13 +145,15 @@ impl Named {
         if self.no_wait {
             return told(session, Tone::Plain, "Written", &format!("restart {value}"));
         }
-        let object = self.until(session, "restart", |object| newest(&Brief::of(object, Timestamp::now(), &session.flag)) != before).await?;
+        let object = self
+            .until(session, &unhandled("restart"), |object| newest(&Brief::of(object, Timestamp::now(), &session.flag)) != before)
+            .await?;
         let (_, message) = Brief::of(&object, Timestamp::now(), &session.flag).summary();
         told(session, Tone::Good, "Accepted", &format!("restart {value}: {message}"))
     }
 
-    /// The first state with which `holds`, within the patience.
-    async fn until(&self, session: &Session, verb: &str, holds: impl Fn(&Microservice) -> bool) -> Result<Microservice> {
+    /// The first state with which `holds`, within the patience; `otherwise` says what is then so.
+    async fn until(&self, session: &Session, otherwise: &str, holds: impl Fn(&Microservice) -> bool) -> Result<Microservice> {
         let mut states = follow(session, &self.name);
         let found = timeout(PATIENCE, async {
             loop {
@@ -158,10 +165,8 @@ impl Named {
             }
         });
         found.await.unwrap_or_else(|_| {
-            Err(Failure::TimedOut(format!(
-                "the command {verb} is written, and the operator has not handled it in {PATIENCE:?}; does it run? See: kubectl microservice why {}{}",
-                self.name, session.flag
-            )))
+            let see = format!("kubectl microservice why {}{}", self.name, session.flag);
+            Err(Failure::TimedOut(format!("{otherwise} in {PATIENCE:?}; does it run? See: {see}")))
         })
     }
 }
@@ -176,6 +181,10 @@ fn refuse_idle(brief: &Brief, verb: &str) -> Result<()> {
         return refuse(format!("it is suspended; first let the operator work again: {}", brief.patch(UNSUSPEND)));
     }
     Ok(())
+}
+
+fn unhandled(verb: &str) -> String {
+    format!("the command {verb} is written, and the operator has not handled it")
 }
 
 fn told(session: &Session, tone: Tone, what: &str, text: &str) -> Result<()> {

@@ -84,7 +84,8 @@ fn rollout(brief: &Brief, screen: &mut Screen) {
         screen.prose(label("Parked"), Tone::Plain, &format!("revision {} in Deployment {}", parked.revision, parked.deployment));
     }
     if let (Some(failed), Some(failure)) = (&progress.failed, &progress.failure) {
-        let text = format!("revision {failed} {} ago ({}): {}", brief.since(&failure.at), failure.reason, failure.message);
+        let why = if brief.summary().1.contains(&failure.message) { String::new() } else { format!(": {}", failure.message) };
+        let text = format!("revision {failed} {} ago ({}){why}", brief.since(&failure.at), failure.reason);
         screen.prose(label("Failed"), Tone::Bad, &text);
     }
 }

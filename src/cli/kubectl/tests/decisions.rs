@@ -67,7 +67,7 @@ fn when_waiting_ends() {
     );
     let refused = with(&samples::stalled().object, json!({"metadata": {"annotations": {"microservices.dev/retry": CANDIDATE}}}));
     let new = with(&samples::fresh().object, json!({"status": {"observedGeneration": -1}}));
-    let table = [
+    let table = vec![
         // The columns: ready, completed, paused, rolled-back, stalled, available.
         ("ready", samples::ready().object, "HHnnnH"),
         ("just applied", applied, "wwwwww"),
@@ -157,7 +157,7 @@ fn undo_goes_to_the_revision_before() {
         &samples::rolled_back().object,
         json!({"status": {"rollout": {"undoRevision": STABLE, "failure": {"reason": "Undone", "message": ""}}}}),
     );
-    let table = [
+    let table = vec![
         ("ready", samples::ready().object, None, STABLE),
         ("under way", samples::paused().object, None, STABLE),
         ("rolled back", samples::rolled_back().object, None, "aaaaaaaa"),
