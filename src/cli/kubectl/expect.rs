@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::api::v1alpha1::RolloutState;
-use crate::plan::conditions::{AVAILABLE, READY, STALLED};
+use crate::plan::conditions::{AVAILABLE, READY, STALLED, WORKLOAD};
 
 use super::brief::{Brief, Hold, State};
 
@@ -62,7 +62,7 @@ pub fn judge(goal: Goal, brief: &Brief) -> Outlook {
         Goal::Ready if brief.is(READY) => Holds,
         Goal::Completed if rollout == RolloutState::Completed && !stalled => Holds,
         Goal::Paused if rollout == RolloutState::Paused => Holds,
-        Goal::RolledBack if is_back(rollout) && brief.is(AVAILABLE) => Holds,
+        Goal::RolledBack if is_back(rollout) && brief.is(AVAILABLE) && are_replaced(brief) => Holds,
         Goal::RolledBack if is_back(rollout) || brief.is_going_back() => Waits(message),
         Goal::Stalled if stalled => Holds,
         Goal::Available if brief.is(AVAILABLE) => Holds,
@@ -86,6 +86,11 @@ fn without_rollout(goal: Goal, brief: &Brief, message: String) -> Outlook {
 
 const fn is_back(state: RolloutState) -> bool {
     matches!(state, RolloutState::RolledBack | RolloutState::Aborted)
+}
+
+/// No pod of another revision is left where one revision's pods take the place of another's.
+fn are_replaced(brief: &Brief) -> bool {
+    brief.condition(WORKLOAD).is_none_or(|workload| workload.status == "True")
 }
 
 /// It waits for somebody, and not for a time.

@@ -49,6 +49,9 @@ fn headline(brief: &Brief) -> &'static str {
         (State::Unseen, _) => "does not serve this spec: the operator has not looked at it yet.",
         (State::Suspended, _) => "is suspended: the operator leaves everything as it is.",
         (State::Ready, _) => "serves the new version.",
+        (_, Some(RolloutState::RolledBack)) if failed_as(brief, UNDONE) => {
+            "does not serve the version of its spec: an earlier one has its place, by command."
+        }
         (_, Some(RolloutState::RolledBack)) => "does not serve the new version: it failed, and was rolled back.",
         (_, Some(RolloutState::Aborted)) => "does not serve the new version: it was given up.",
         (_, Some(RolloutState::Failed)) => "does not serve the new version: it failed, and is left in place.",
@@ -58,6 +61,11 @@ fn headline(brief: &Brief) -> &'static str {
         (_, Some(RolloutState::Completed)) => "serves with too few pods.",
         _ => "does not serve the new version in full yet: its rollout is under way.",
     }
+}
+
+/// The failure of the spec's version has this reason.
+fn failed_as(brief: &Brief, reason: &str) -> bool {
+    brief.progress.failure.as_ref().is_some_and(|failure| failure.reason == reason)
 }
 
 /// Every reason once, the most important first.
@@ -148,8 +156,7 @@ fn advice(family: &Family, brief: &Brief) -> Vec<Advice> {
     }
     all.extend(pod_advice(family, brief));
     if brief.progress.failed.is_some() && brief.rollout_state().is_some() {
-        let by_command = brief.progress.failure.as_ref().is_some_and(|failure| [ABORTED, UNDONE].contains(&failure.reason.as_str()));
-        let text = if by_command {
+        let text = if failed_as(brief, ABORTED) || failed_as(brief, UNDONE) {
             "Go to the version of the spec after all:"
         } else {
             "Once the cause is removed elsewhere (registry, secret, dependency), try the same version again:"

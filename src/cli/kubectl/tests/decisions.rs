@@ -55,6 +55,10 @@ fn when_waiting_ends() {
         &samples::rolled_back().object,
         json!({"status": {"rollout": {"state": "Progressing", "candidateRevision": STABLE, "strategy": "Canary"}}}),
     );
+    let mut replacing = samples::rolled_back().object;
+    let mixed = json!({"type": "WorkloadReady", "status": "Unknown", "reason": "Progressing", "message": "",
+        "lastTransitionTime": "2026-11-22T09:58:00Z"});
+    replacing.status.as_mut().unwrap().conditions.push(serde_json::from_value(mixed).unwrap());
     let left_in_place = with(&samples::rolled_back().object, json!({"status": {"rollout": {"state": "Failed"}}}));
     let retried = with(&samples::rolled_back().object, json!({"metadata": {"annotations": {"microservices.dev/retry": CANDIDATE}}}));
     let applied = with(&samples::ready().object, json!({"metadata": {"generation": 3}}));
@@ -80,6 +84,7 @@ fn when_waiting_ends() {
         ("held by command", held, "nnHnnH"),
         ("blue-green waits for a promotion", samples::waiting().object, "nnHnnH"),
         ("rolled back", samples::rolled_back().object, "nnnHHH"),
+        ("pods of the failed version are still there", replacing, "nnnwHH"),
         ("goes back at this moment", going_back, "nnnwHH"),
         ("failed and left in place", left_in_place, "nnnnHH"),
         ("a retry is not handled yet", retried, "wwwwww"),
