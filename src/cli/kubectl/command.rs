@@ -78,8 +78,11 @@ impl Undo {
     pub async fn run(&self, session: &Session) -> Result<()> {
         let object = session.service(&self.named.name).await?;
         let listed = session.records(&self.named.name).await?;
-        let records: Vec<Recorded> = history::own(&object, &listed).map(history::recorded).collect();
-        self.named.send(session, "undo", labels::UNDO, |brief| value::previous(brief, &records, self.to.as_deref())).await
+        let records: Vec<Recorded> = history::own(&object, &listed).map(|record| history::recorded(record, &self.named.name)).collect();
+        let wanted = |brief: &Brief| value::previous(brief, &records, self.to.as_deref());
+        let value = self.named.send(session, "undo", labels::UNDO, wanted).await?;
+        let image = records.iter().find(|record| value.starts_with(&record.hash)).map(|record| record.image.clone());
+        told(session, Tone::Plain, "Image", &image.unwrap_or_default())
     }
 }
 
@@ -97,10 +100,11 @@ impl Named {
             Verb::Promote { full: true } => Ok(format!("{}:full", value::candidate(brief, word)?)),
             _ => value::candidate(brief, word),
         };
-        self.send(session, word, key, wanted).await
+        self.send(session, word, key, wanted).await.map(|_| ())
     }
 
-    async fn send(&self, session: &Session, verb: &'static str, key: &str, wanted: impl Fn(&Brief) -> Result<String>) -> Result<()> {
+    /// Writes the command, and returns its value once the operator has accepted it.
+    async fn send(&self, session: &Session, verb: &str, key: &str, wanted: impl Fn(&Brief) -> Result<String>) -> Result<String> {
         let now = Timestamp::now();
         if !Brief::of(&session.service(&self.name).await?, now, "").is_seen() {
             // The revision that the command is about is known only once the operator has looked at the spec.
@@ -116,20 +120,21 @@ impl Named {
         };
         let (_, value) = session.change(&self.name, edit).await?;
         if self.no_wait {
-            return told(session, Tone::Plain, "Written", &format!("{verb} {value}"));
+            told(session, Tone::Plain, "Written", &format!("{verb} {value}"))?;
+            return Ok(value);
         }
-        let handled =
-            |object: &Microservice| object.status.as_ref()?.rollout.as_ref()?.handled.get(verb).filter(|seen| **seen == value).map(|_| ());
-        let object = self.until(session, &unhandled(verb), |object| handled(object).is_some()).await?;
+        let handled = |object: &Microservice| Brief::of(object, now, "").progress.handled.get(verb) == Some(&value);
+        let object = self.until(session, &unhandled(verb), handled).await?;
         let brief = Brief::of(&object, Timestamp::now(), &session.flag);
         match brief.last_action().filter(|action| action.verb == verb && action.value == value) {
             Some(action) if action.result == ActionResult::Refused => {
-                Err(Failure::Refused(format!("the operator refused {verb} {value}: {}", action.message)))
+                return Err(Failure::Refused(format!("the operator refused {verb} {value}: {}", action.message)));
             }
-            Some(action) => told(session, Tone::Good, "Accepted", &format!("{verb} {value}: {}", action.message)),
+            Some(action) => told(session, Tone::Good, "Accepted", &format!("{verb} {value}: {}", action.message))?,
             // Another command was handled in the same pass, and its answer took the place of this one's.
-            None => told(session, Tone::Plain, "Handled", &format!("{verb} {value}; see: kubectl get events")),
+            None => told(session, Tone::Plain, "Handled", &format!("{verb} {value}; see: kubectl get events"))?,
         }
+        Ok(value)
     }
 
     /// `restart`: it is no command about a revision, so a new rollout is its only answer.

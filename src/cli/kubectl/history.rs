@@ -56,11 +56,12 @@ pub fn own<'a>(object: &Microservice, records: &'a [ControllerRevision]) -> impl
     })
 }
 
-/// Hash and number of a record. The hash is the end of its name.
-pub fn recorded(record: &ControllerRevision) -> Recorded {
+/// What a record of the service tells. The hash is the end of its name.
+pub fn recorded(record: &ControllerRevision, service: &str) -> Recorded {
     let name = record.metadata.name.as_deref().unwrap_or_default();
     let start = name.len().saturating_sub(SHORT);
-    Recorded { hash: name.get(start..).unwrap_or_default().to_owned(), number: record.revision }
+    let hash = name.get(start..).unwrap_or_default().to_owned();
+    Recorded { hash, number: record.revision, image: image(template(record), service) }
 }
 
 /// The table, of records from new to old.
@@ -71,7 +72,7 @@ pub fn table(records: &[&ControllerRevision], brief: &Brief, wide: bool) -> Scre
     }
     let mut rows = vec![header.into_iter().map(|title| word(Tone::Quiet, title)).collect::<Vec<_>>()];
     for (index, record) in records.iter().enumerate() {
-        let Recorded { hash, number } = recorded(record);
+        let Recorded { hash, number, image } = recorded(record, brief.name());
         let role = brief.role(&hash).unwrap_or("-");
         let older = records.get(index + 1).map(|older| template(older));
         let created = record.metadata.creation_timestamp.as_ref();
@@ -80,7 +81,7 @@ pub fn table(records: &[&ControllerRevision], brief: &Brief, wide: bool) -> Scre
             word(Tone::Strong, hash),
             word(role_tone(role), role),
             plain(created.map_or("-".to_owned(), |created| age(brief.now.as_second() - created.0.as_second()))),
-            plain(image(template(record), brief.name())),
+            plain(image),
             plain(cause(template(record), older, brief.name())),
         ];
         if wide {

@@ -12,6 +12,8 @@ use super::failure::{Failure, Result};
 pub struct Recorded {
     pub hash: String,
     pub number: i64,
+    /// Of the main container.
+    pub image: String,
 }
 
 /// A value that is new: the operator handles each value once. `known` are the values that it may have handled.

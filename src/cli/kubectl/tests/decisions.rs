@@ -155,8 +155,9 @@ fn commands_name_the_revision_that_they_are_about() {
 
 #[test]
 fn undo_goes_to_the_revision_before() {
-    let records: Vec<Recorded> =
-        [("aaaaaaaa", 3), (STABLE, 7), (CANDIDATE, 8)].map(|(hash, number)| Recorded { hash: hash.to_owned(), number }).into();
+    let records: Vec<Recorded> = [("aaaaaaaa", 3), (STABLE, 7), (CANDIDATE, 8)]
+        .map(|(hash, number)| Recorded { hash: hash.to_owned(), number, image: String::new() })
+        .into();
     let previous = |object: &Microservice, to| said(value::previous(&Brief::of(object, now(), ""), &records, to));
     let undone = with(
         &samples::rolled_back().object,
