@@ -142,6 +142,7 @@ impl Named {
         let edit = |object: &Microservice| {
             let brief = Brief::of(object, Timestamp::now(), &session.flag);
             refuse_idle(&brief, "restart")?;
+            value::restartable(&brief)?;
             let value = stamp(brief.annotation(labels::RESTART), Timestamp::now());
             let before = newest(&brief);
             Ok((restart_patch(&value), (value, before)))

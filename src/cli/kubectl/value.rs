@@ -51,6 +51,17 @@ pub fn failed(brief: &Brief) -> Result<String> {
         .ok_or_else(|| Failure::Refused(format!("cannot retry {}: no revision has failed; see: {}", brief.name(), brief.command("status"))))
 }
 
+/// Whether a restart replaces the pods that serve, and nothing else. It is a change of the spec's version: where that one
+/// failed or was taken out, it would come back.
+pub fn restartable(brief: &Brief) -> Result<()> {
+    let Some(failed) = &brief.progress.failed else { return Ok(()) };
+    let retry = format!("to try it again: {}", brief.command("retry"));
+    Err(Failure::Refused(format!(
+        "cannot restart {}: another revision serves in the place of {failed}, which the spec asks for, and a restart would bring that one back; {retry}",
+        brief.name()
+    )))
+}
+
 /// The revision to go back to: the one that is named, by hash or number, or the one before the present one.
 pub fn previous(brief: &Brief, records: &[Recorded], named: Option<&str>) -> Result<String> {
     let see = format!("see: {}", brief.command("history"));

@@ -148,6 +148,11 @@ fn commands_name_the_revision_that_they_are_about() {
     assert_eq!(candidate(&left, "abort"), CANDIDATE, "what failed and was left in place can be taken back");
     assert!(candidate(&left, "promote").contains("has failed"));
 
+    let restart = |object: &Microservice| value::restartable(&Brief::of(object, now(), ""));
+    assert!(restart(&samples::ready().object).is_ok() && restart(&samples::paused().object).is_ok());
+    let refused = restart(&rolled_back).unwrap_err().to_string();
+    assert!(refused.ends_with("to try it again: kubectl microservice retry orders"), "{refused}");
+
     let failed = |object: &Microservice| said(value::failed(&Brief::of(object, now(), " -n shop")));
     assert_eq!(failed(&rolled_back), CANDIDATE);
     assert!(failed(&samples::ready().object).ends_with("see: kubectl microservice status orders -n shop"));
