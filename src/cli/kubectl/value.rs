@@ -55,9 +55,9 @@ pub fn failed(brief: &Brief) -> Result<String> {
 /// failed or was taken out, it would come back.
 pub fn restartable(brief: &Brief) -> Result<()> {
     let Some(failed) = &brief.progress.failed else { return Ok(()) };
-    let retry = format!("to try it again: {}", brief.command("retry"));
+    let retry = format!("to do that: {}", brief.command("retry"));
     Err(Failure::Refused(format!(
-        "cannot restart {}: another revision serves in the place of {failed}, which the spec asks for, and a restart would bring that one back; {retry}",
+        "cannot restart {}: revision {failed}, which the spec asks for, failed or was taken out, and a restart would start it again; {retry}",
         brief.name()
     )))
 }

@@ -151,7 +151,7 @@ fn commands_name_the_revision_that_they_are_about() {
     let restart = |object: &Microservice| value::restartable(&Brief::of(object, now(), ""));
     assert!(restart(&samples::ready().object).is_ok() && restart(&samples::paused().object).is_ok());
     let refused = restart(&rolled_back).unwrap_err().to_string();
-    assert!(refused.ends_with("to try it again: kubectl microservice retry orders"), "{refused}");
+    assert!(refused.ends_with("to do that: kubectl microservice retry orders"), "{refused}");
 
     let failed = |object: &Microservice| said(value::failed(&Brief::of(object, now(), " -n shop")));
     assert_eq!(failed(&rolled_back), CANDIDATE);
