@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use microservice_operator::cli::Cli;
-
 /// glibc's allocator keeps the peak of the first lists for ever; this one gives memory back.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,5 +10,5 @@ fn main() -> ExitCode {
     // The provider is named here, so that a dependency that brings another one cannot make the choice ambiguous, which
     // rustls answers with a panic at the first connection. An error means that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Cli::parse().dispatch()
+    microservice_operator::cli::run_as_named()
 }

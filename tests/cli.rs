@@ -247,3 +247,46 @@ fn yaml_is_read_as_kubectl_reads_it() {
     assert_eq!(code, 1);
     assert!(text.contains("spec.env[0].value: must be a string, and is the boolean false"), "{text}");
 }
+
+/// The same binary under the name by which kubectl finds a plugin.
+fn plugin(args: &[&str]) -> (String, String, i32) {
+    let folder = folder(&format!("plugin-{}", args.concat().replace(['-', '='], "")), &[("kubeconfig", "{}")]);
+    let path = folder.join("kubectl-microservice");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_microservice-operator"), &path).expect("a link");
+    let mut command = Command::new(&path);
+    command.args(args).env("KUBECONFIG", folder.join("absent")).env_remove("KUBERNETES_SERVICE_HOST").stdin(Stdio::null());
+    let output = command.output().expect("the binary ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (text(output.stdout), text(output.stderr), output.status.code().expect("an exit code"))
+}
+
+#[test]
+fn by_its_other_name_it_is_a_kubectl_plugin() {
+    let (help, _, code) = plugin(&["--help"]);
+    assert!(code == 0 && help.contains("Usage: kubectl microservice ") && help.contains("Exit status: 0"), "{help}");
+    let (same, _, code) = run(&["kubectl", "--help"], "");
+    assert_eq!((same.contains("  promote "), code), (true, 0), "{same}");
+    assert!(!run(&["--help"], "").0.contains("kubectl plugin"), "the group is hidden");
+}
+
+#[test]
+fn every_verb_of_the_plugin_shows_an_example() {
+    let verbs = ["get", "tree", "status", "why", "promote", "abort", "retry", "pause", "resume", "undo", "restart", "set image", "history"];
+    for verb in verbs {
+        let mut args: Vec<&str> = verb.split(' ').collect();
+        args.insert(0, "kubectl");
+        args.push("--help");
+        let (help, _, code) = run(&args, "");
+        assert!(code == 0 && help.contains(&format!("\n  kubectl microservice {verb}")), "{help}");
+    }
+}
+
+#[test]
+fn wrong_usage_of_the_plugin_and_a_missing_cluster_are_told_apart() {
+    for args in [&["status", "orders", "--for=nonsense"][..], &["get", "pod/a"], &["set", "image", "orders", ""], &["promote"], &[]] {
+        let (out, error, code) = plugin(args);
+        assert_eq!((out.as_str(), code), ("", 2), "{args:?}: {error}");
+    }
+    let (_, error, code) = plugin(&["get"]);
+    assert!(code == 1 && error.starts_with("error: ") && error.contains("kubectl config get-contexts"), "{error}");
+}

@@ -36,7 +36,8 @@ pub const APPLIED: &str = "microservices.dev/applied";
 /// On a ControllerRevision: hash of the spec's part that made it.
 pub const INPUTS: &str = "microservices.dev/inputs";
 
-/// Goes one step further with the candidate that is the annotation's value; `<revision>:full` skips all steps.
+/// Goes one step further with the candidate that is the annotation's value; `<revision>:full` skips all steps. After
+/// either may follow `:<anything>`, which makes the value a new one.
 pub const PROMOTE: &str = "microservices.dev/promote";
 /// Gives the candidate that is the annotation's value up.
 pub const ABORT: &str = "microservices.dev/abort";

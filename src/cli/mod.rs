@@ -1,7 +1,9 @@
 //! The command line. One file for each subcommand; this one only names them.
 
 mod crd;
+mod flags;
 mod input;
+mod kubectl;
 mod lines;
 pub mod output;
 mod render;
@@ -9,6 +11,7 @@ mod run;
 mod validate;
 mod verdict;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +20,14 @@ use clap::{Parser, Subcommand};
 const INVALID: u8 = 1;
 /// Exit status for wrong usage, as clap's own, and for input that cannot be read.
 const USAGE: u8 = 2;
+
+/// Does what the command line asks for. By the name `kubectl-microservice` the same binary is kubectl's plugin.
+pub fn run_as_named() -> ExitCode {
+    match std::env::args_os().next() {
+        Some(name) if kubectl::is_plugin(Path::new(&name)) => kubectl::Standalone::parse().dispatch(),
+        _ => Cli::parse().dispatch(),
+    }
+}
 
 /// One Microservice manifest becomes a production-grade service on Kubernetes.
 #[derive(Debug, Parser)]
@@ -36,6 +47,9 @@ enum Command {
     Render(render::Args),
     /// Check Microservices without a cluster, by the rules of admission and the operator's own
     Validate(validate::Args),
+    /// The verbs of the kubectl plugin, without another name for the binary
+    #[command(hide = true)]
+    Kubectl(kubectl::Plugin),
     /// Print the version
     Version,
 }
@@ -48,6 +62,7 @@ impl Cli {
             Command::Crd(args) => crd::run(&args),
             Command::Render(args) => render::run(&args),
             Command::Validate(args) => validate::run(&args),
+            Command::Kubectl(plugin) => plugin.dispatch(),
             Command::Version => {
                 println!("microservice-operator {}", env!("CARGO_PKG_VERSION"));
                 ExitCode::SUCCESS

@@ -28,6 +28,7 @@ pub use key::{Key, Watched};
 pub use queue::{Lane, Queue, Turn};
 pub use seen::{Fields, Seen};
 pub use stores::{Scope, Stores, Watches};
+pub use trim::summary as pod_summary;
 pub use version::Version;
 pub use watch::Errors;
 pub use world::World;

@@ -116,7 +116,8 @@ pub fn family(metadata: &ObjectMeta) -> Key {
     instance.map_or(key.clone(), |name| Key { name: name.as_str().into(), ..key })
 }
 
-fn summary(metadata: &ObjectMeta, status: &PodStatus) -> Pod {
+/// What counts of a pod.
+pub fn summary(metadata: &ObjectMeta, status: &PodStatus) -> Pod {
     let scheduled = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     let ready = status.conditions.iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let main = status.container_statuses.iter().flatten();

@@ -6,8 +6,8 @@
 mod advance;
 pub mod change;
 pub mod children;
-mod conditions;
-mod diagnose;
+pub mod conditions;
+pub mod diagnose;
 pub mod diff;
 pub mod digest;
 mod families;

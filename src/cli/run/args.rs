@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgAction;
-use jiff::SignedDuration;
 
+use crate::cli::flags::{duration, name};
 use crate::serve::admin::Address;
 use crate::serve::client::Access;
 use crate::serve::lease::Terms;
@@ -86,23 +86,6 @@ impl Args {
 
     pub fn terms(&self) -> Result<Terms, String> {
         Terms::new(self.lease_duration, self.renew_deadline, self.retry_period)
-    }
-}
-
-/// `15s`, `1m30s`, `500ms`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a length of time; write for example 15s or 1m30s");
-    let length: SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(length).map_err(|_| wrong())
-}
-
-/// A DNS label: a typing error in a name should not become a watch that never sees anything.
-fn name(text: &str) -> Result<String, String> {
-    let letters = text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
-    if letters && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
-        Ok(text.to_owned())
-    } else {
-        Err("a name has 1 to 63 lower-case letters, digits and dashes, with no dash at its ends".to_owned())
     }
 }
 

@@ -33,7 +33,7 @@ pub fn obey(step: &mut Step, scene: &Scene) {
             step.progress.handled.remove(verb);
             continue;
         };
-        let short: String = value.chars().take(LONGEST).collect();
+        let short = remembered(value);
         if step.progress.handled.get(verb) == Some(&short) {
             continue;
         }
@@ -41,6 +41,11 @@ pub fn obey(step: &mut Step, scene: &Scene) {
         let outcome = act(step, scene, revision, rest);
         echo(step, scene, verb, &short, outcome);
     }
+}
+
+/// A command's value as status keeps it.
+pub fn remembered(value: &str) -> String {
+    value.chars().take(LONGEST).collect()
 }
 
 fn echo(step: &mut Step, scene: &Scene, verb: &'static str, value: &str, outcome: Outcome) {
@@ -82,7 +87,7 @@ fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcom
     if scene.service.rollout.paused {
         return Err("`spec.rollout.paused` holds it; set that to false".to_owned());
     }
-    if rest == "full" {
+    if is_full(rest) {
         candidate.full = true;
         candidate.paused = false;
         return Ok("all steps that are left are skipped; its pods must still be available".to_owned());
@@ -101,6 +106,11 @@ fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcom
     let done = format!("step {} is over", candidate.step);
     enter(scene, candidate, candidate.step + 1);
     Ok(done)
+}
+
+/// `full`, or `full:<anything>`, which is a new value, so that the same can be asked for again.
+fn is_full(rest: &str) -> bool {
+    rest.split(':').next() == Some("full")
 }
 
 fn abort(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
@@ -167,4 +177,16 @@ fn undo(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
     });
     step.progress.undo = Some(revision.to_owned());
     Ok(format!("going to revision {revision}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_full;
+
+    #[test]
+    fn all_steps_can_be_skipped_more_than_once() {
+        for (rest, full) in [("full", true), ("full:1795432151", true), ("", false), ("fuller", false), ("again:full", false)] {
+            assert_eq!(is_full(rest), full, "{rest}");
+        }
+    }
 }

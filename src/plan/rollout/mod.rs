@@ -13,7 +13,7 @@
 
 mod begin;
 mod blue_green;
-mod command;
+pub mod command;
 mod drive;
 mod in_place;
 pub mod layout;
