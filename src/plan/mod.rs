@@ -41,8 +41,10 @@ pub struct Children {
 pub struct Applied {
     /// Children that exist as planned now, with their uids.
     pub existing: BTreeMap<ChildRef, String>,
-    /// Children that this pass created or changed: what the snapshot says of them is out of date.
+    /// Children that this pass created or changed.
     pub written: BTreeSet<ChildRef>,
+    /// Those of them that got another spec: what the snapshot says of their status is out of date.
+    pub outdated: BTreeSet<ChildRef>,
     /// Children that could not be brought to plan.
     pub failures: Vec<ChildFailure>,
     /// Children that were pruned.

@@ -46,7 +46,7 @@ impl Workload {
             name,
             stable: deployment.metadata.labels.as_ref().and_then(|l| l.get(labels::ROLE)).is_some_and(|role| role == Role::Stable.word()),
             revision: deployment.metadata.annotations.as_ref().and_then(|a| a.get(labels::REVISION)).cloned(),
-            current: observed && !applied.written.contains(&reference),
+            current: observed && !applied.outdated.contains(&reference),
             desired: wanted(deployment),
             total: status.replicas.unwrap_or(0),
             updated: status.updated_replicas.unwrap_or(0),

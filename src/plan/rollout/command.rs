@@ -99,11 +99,11 @@ fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcom
     if !waits || lacks {
         return Err(format!(
             "step {} waits for its pods, not for a promotion; `{revision}:full` skips all steps that are left",
-            candidate.step
+            candidate.step + 1
         ));
     }
     candidate.paused = false;
-    let done = format!("step {} is over", candidate.step);
+    let done = format!("step {} is over", candidate.step + 1);
     enter(scene, candidate, candidate.step + 1);
     Ok(done)
 }
@@ -147,7 +147,7 @@ fn pause(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
         return Err("a rolling update cannot be held; `abort` takes it back".to_owned());
     }
     candidate.paused = true;
-    Ok(format!("held at step {}", candidate.step))
+    Ok(format!("held at step {}", candidate.step + 1))
 }
 
 fn resume(step: &mut Step, _: &Scene, revision: &str, _: &str) -> Outcome {
@@ -156,7 +156,7 @@ fn resume(step: &mut Step, _: &Scene, revision: &str, _: &str) -> Outcome {
         return Err(format!("revision {revision} is not held by command"));
     }
     candidate.paused = false;
-    Ok(format!("going on at step {}", candidate.step))
+    Ok(format!("going on at step {}", candidate.step + 1))
 }
 
 fn undo(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {

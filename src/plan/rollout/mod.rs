@@ -25,6 +25,8 @@ pub mod scene;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::api::v1alpha1::RolloutState;
 use crate::model::{Progress, Step as Planned};
 
@@ -148,7 +150,7 @@ fn pause(scene: &Scene, step: &Step) -> Option<String> {
     };
     let until = seconds.and_then(|seconds| {
         let began = candidate.step_started_at.as_ref()?;
-        began.0.checked_add(jiff::SignedDuration::from_secs(seconds.into())).ok()
+        Timestamp::from_second(began.0.as_second() + i64::from(seconds)).ok()
     });
     Some(match (seconds, until) {
         (Some(_), Some(until)) => format!("it goes on at {until}, or sooner with the annotation microservices.dev/promote={revision}"),
