@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use tracing::{debug, info, warn};
 
-use crate::apply::{Announcer, Applier, Refused, reference};
+use crate::apply::{Announcer, Applier, Refused, Remote, reference};
 use crate::observe::{Key, Lane, Stores, Unreadable, World};
 use crate::plan::change::Change;
 use crate::plan::{Applied, Cause, Decision, Event};
@@ -56,7 +56,7 @@ struct Memory {
 impl Context {
     pub fn new(options: &Options, stores: Arc<Stores>) -> Self {
         Self {
-            applier: Applier::new(options.client.clone(), Arc::clone(stores.expectations())),
+            applier: Applier::new(Remote::new(options.client.clone()), Arc::clone(stores.expectations())),
             announcer: Announcer::start(options.client.clone(), std::env::var("HOSTNAME").ok()),
             leadership: options.leadership.clone(),
             metrics: options.metrics.clone(),
