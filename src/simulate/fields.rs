@@ -109,11 +109,13 @@ fn put(value: &mut Value, path: &[String], new: Value) {
     }
 }
 
-fn remove(value: &mut Value, path: &Path) {
-    let Some((last, parents)) = path.split_last() else { return };
-    let parent = parents.iter().try_fold(value, |value, name| value.get_mut(name));
-    if let Some(fields) = parent.and_then(Value::as_object_mut) {
-        fields.remove(last);
+/// Removes a field, and the objects around it that are empty then.
+fn remove(value: &mut Value, path: &[String]) {
+    let (Some((first, rest)), Some(fields)) = (path.split_first(), value.as_object_mut()) else { return };
+    let Some(inner) = fields.get_mut(first) else { return };
+    remove(inner, rest);
+    if rest.is_empty() || inner.as_object().is_some_and(Map::is_empty) {
+        fields.remove(first);
     }
 }
 
@@ -132,6 +134,9 @@ mod tests {
         owners.apply("other", &mut object, &json!({"spec": {"paused": true}}));
         owners.apply(labels::OPERATOR, &mut object, &json!({"spec": {"x": 1}}));
         assert_eq!(object["spec"], json!({"paused": true, "x": 1}));
+        owners.apply(labels::OPERATOR, &mut object, &json!({"spec": {"y": {"z": 1}}}));
+        owners.apply(labels::OPERATOR, &mut object, &json!({}));
+        assert_eq!(object["spec"], json!({"paused": true}), "nothing empty is left behind");
     }
 
     #[test]

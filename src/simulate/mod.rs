@@ -224,6 +224,8 @@ impl Simulation {
         self.passes += 1;
         let fault = self.fault.take();
         let outcome = operator.pass(&self.store, key, fault);
+        let troubles: Vec<String> = operator.troubles.iter().map(|trouble| format!("operator-{id} has trouble: {trouble}")).collect();
+        troubles.iter().for_each(|trouble| self.note(trouble));
         let now = self.store().now;
         match outcome {
             Outcome::Done(Some(after)) => self.agenda.add(now + milliseconds(after), Event::Pass(id, key.clone())),

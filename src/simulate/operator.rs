@@ -56,6 +56,8 @@ pub struct Operator {
     memory: BTreeMap<Key, Memory>,
     /// Whether it makes passes.
     pub leads: bool,
+    /// What went wrong in its last pass.
+    pub troubles: Vec<String>,
 }
 
 /// What came of a pass.
@@ -94,6 +96,7 @@ impl Operator {
             gaps: BTreeMap::new(),
             memory: BTreeMap::new(),
             leads: true,
+            troubles: Vec::new(),
         }
     }
 
@@ -170,6 +173,7 @@ impl Operator {
             (store.now, self.lag(&store))
         };
         self.desk.begin(lag, fault);
+        self.troubles.clear();
         let outcome = self.reconcile(key, now).now_or_never();
         self.desk.begin(lag, None);
         match outcome {
@@ -182,6 +186,8 @@ impl Operator {
         let world = self.gather(key).await?;
         let time = Timestamp::from_millisecond(now).unwrap_or_default();
         let (applied, decision) = pass::work(&self.applier, &world, time).await;
+        self.troubles = applied.failures.iter().map(|failure| format!("{}: {}", failure.child, failure.message)).collect();
+        self.troubles.extend(decision.as_ref().err().cloned());
         let decision = decision.unwrap_or_else(|panic| plan::broken(&world, &panic, time));
         self.report(key, now, &world, &applied, decision).await
     }
@@ -220,11 +226,15 @@ impl Operator {
             Due::Now => match self.applier.report(world, &decision.status).await {
                 Ok(()) => memory.reported = Some(now),
                 Err(Refused::Conflict) => {
+                    self.troubles.push("somebody else wrote the object in between".to_owned());
                     memory.confirmed = false;
                     return Some(CONFLICT_PAUSE);
                 }
                 Err(Refused::Gone) => return None,
-                Err(Refused::Failed(_)) => return Some(memory.back_off()),
+                Err(Refused::Failed(failure)) => {
+                    self.troubles.push(failure.message);
+                    return Some(memory.back_off());
+                }
             },
         }
         if applied.failures.is_empty() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::api::v1alpha1::Strategy;
-use crate::model::Kind;
+use crate::model::{Kind, Scaling};
 use crate::observe::Watched;
 use crate::simulate::store::Change;
 
@@ -56,6 +56,8 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
     let named = before.pinned().is_some() || record.truth.pinned().is_some();
     let allowed = record.specs(change).map(|service| {
         let total = i64::from(most(service));
+        // Autoscaled shares grow before the others shrink, up to twice of what there is.
+        let total = if matches!(service.scaling, Scaling::Auto(_)) { total.max(2 * before.asked()) } else { total };
         total + i64::from(slack(service).surge.max(0)) + if named { total } else { 0 }
     });
     let idle: i64 = record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();
