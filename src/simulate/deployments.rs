@@ -107,6 +107,8 @@ impl Deployments {
         let now = store.now;
         let Some(pod) = self.pods.get_mut(name) else { return looks };
         if pod.next.is_none_or(|next| next > now) {
+            // It was to happen earlier, before something else did.
+            looks.extend(pod.next.map(|at| Look::Pod(name.to_owned(), at)));
             return looks;
         }
         let owner = pod.owner.clone();

@@ -134,8 +134,8 @@ mod tests {
         owners.apply("other", &mut object, &json!({"spec": {"paused": true}}));
         owners.apply(labels::OPERATOR, &mut object, &json!({"spec": {"x": 1}}));
         assert_eq!(object["spec"], json!({"paused": true, "x": 1}));
-        owners.apply(labels::OPERATOR, &mut object, &json!({"spec": {"y": {"z": 1}}}));
-        owners.apply(labels::OPERATOR, &mut object, &json!({}));
+        owners.apply(labels::OPERATOR, &mut object, &json!({"spec": {"x": {"y": 1}}}));
+        owners.apply(labels::OPERATOR, &mut object, &json!({"kind": "A"}));
         assert_eq!(object["spec"], json!({"paused": true}), "nothing empty is left behind");
     }
 

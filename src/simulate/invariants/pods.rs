@@ -20,26 +20,23 @@ pub fn deployment(record: &mut Record, before: &Truth, change: &Change, broken: 
     } else if is > was {
         grow(record, before, change, (was, is), broken);
     }
-    let scaled = before.all(Watched::Child(Kind::HorizontalPodAutoscaler)).any(|(_, autoscaler)| {
-        autoscaler.pointer("/spec/scaleTargetRef/name").and_then(Value::as_str) == Some(name)
-            && autoscaler.pointer("/spec/minReplicas").and_then(Value::as_i64).is_some_and(|min| min > is)
-    });
-    if scaled && is == 1 && was > 1 {
-        broken.push(format!("{name} fell from {was} pods to 1, below the autoscaler's minimum: its number was dropped"));
+    // The server puts 1 where the only owner of the number drops it.
+    if is < was && is == 1 && !change.claims_replicas && change.after.is_some() {
+        broken.push(format!("{name} fell from {was} pods to 1, because its number was dropped"));
     }
 }
 
 fn shrink(record: &mut Record, before: &Truth, change: &Change, (was, is): (i64, i64), broken: &mut Vec<String>) {
     let name = &change.id.name;
     let Some(deployment) = change.before.as_ref() else { return };
-    if !record.shrunk.contains(name) {
-        record.shrunk.push(name.clone());
-    }
-    if record.shrunk.len() > 1 {
-        broken.push(format!("one pass takes pods from {}", record.shrunk.join(" and ")));
-    }
     let serving = count(before.serving());
     let own = count(before.serving().filter(|pod| belongs(pod, deployment)));
+    if own > is && !record.shrunk.contains(name) {
+        record.shrunk.push(name.clone());
+        if record.shrunk.len() > 1 {
+            broken.push(format!("one pass takes pods that serve from {}", record.shrunk.join(" and ")));
+        }
+    }
     let after = serving - own + own.min(is);
     let (least, unknown) = (record.least(change), record.unknown_losses(change));
     if after < serving && after + unknown < least {
@@ -51,13 +48,13 @@ fn shrink(record: &mut Record, before: &Truth, change: &Change, (was, is): (i64,
 
 fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64), broken: &mut Vec<String>) {
     let name = &change.id.name;
-    let (asked, now) = (before.asked(), record.truth.asked());
-    // Where a revision is named, the others carry no load, and their pods are there on top.
+    // Where a revision is named, the others carry no load, and their pods are there on top until they are gone.
     let named = before.pinned().is_some() || record.truth.pinned().is_some();
+    let (asked, now) = (before.asked(!named), record.truth.asked(!named));
     let allowed = record.specs(change).map(|service| {
         let total = i64::from(most(service));
         // Autoscaled shares grow before the others shrink, up to twice of what there is.
-        let total = if matches!(service.scaling, Scaling::Auto(_)) { total.max(2 * before.asked()) } else { total };
+        let total = if matches!(service.scaling, Scaling::Auto(_)) { total.max(2 * asked) } else { total };
         total + i64::from(slack(service).surge.max(0)) + if named { total } else { 0 }
     });
     let idle: i64 = record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();

@@ -27,6 +27,9 @@ fn failed_is_not_promoted(record: &Record, change: &Change, was: &Progress, is: 
     let Some(failed) = was.failed.as_ref().filter(|failed| was.stable.is_some() && was.stable_revision() != Some(failed)) else { return };
     let held = record.specs(change).any(|service| service.rollout.on_failure == OnFailure::Hold);
     let asked = is.last_action != was.last_action;
+    // Where the way back was deleted, the failed revision may heal.
+    let lost = was.stable_revision().is_some_and(|stable| !record.truth.is_recorded(stable));
+    let held = held || lost;
     if is.stable_revision() == Some(failed) && !held && !asked && was.undo.as_ref() != Some(failed) {
         broken.push(format!("revision {failed} failed and was promoted all the same"));
     }

@@ -62,9 +62,15 @@ impl Truth {
         self.ready_pods().filter(|pod| self.is_addressed(pod))
     }
 
-    /// Pods that Deployments ask for, and those that are there beyond that.
-    pub fn asked(&self) -> i64 {
-        self.deployments().map(|(_, deployment)| replicas(deployment).max(self.there(deployment))).sum()
+    /// Pods that Deployments ask for, and those that are there beyond that; `all`: also of Deployments that ask for none.
+    pub fn asked(&self, all: bool) -> i64 {
+        let counted = self.deployments().filter(|(_, deployment)| all || replicas(deployment) > 0);
+        counted.map(|(_, deployment)| replicas(deployment).max(self.there(deployment))).sum()
+    }
+
+    /// Whether the template of a revision is on record.
+    pub fn is_recorded(&self, revision: &str) -> bool {
+        self.all(Watched::Child(Kind::ControllerRevision)).any(|(name, _)| name.ends_with(revision))
     }
 
     fn there(&self, deployment: &Value) -> i64 {

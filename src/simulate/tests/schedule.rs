@@ -51,9 +51,7 @@ impl Schedule {
         }
         let delays = if scope.faults { SLUGGISH } else { PROMPT };
         let mut story = Story::with(seed, delays, &spec);
-        if random.percent(80) {
-            story.run(30);
-        }
+        story.run(30);
         Self { story, random, scope, image: "orders:1".to_owned() }
     }
 
