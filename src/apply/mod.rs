@@ -130,6 +130,10 @@ impl<S: Server> Applier<S> {
     async fn look_closer(&self, service: &Service, child: &Child) -> Outcome {
         let kind = child.reference.kind;
         match self.wire.read(service, &child.reference).await {
+            // Planned without knowing of it: whether its pods may go is for a pass to say that does.
+            Ok(Some(live)) if step::takes_pods(child, &live) => {
+                Outcome::passing(format!("{} is there, and was not yet seen; looking again before any of its pods go", child.reference))
+            }
             Ok(Some(live)) => match self.carry_out(service, child, Some(&live)).await {
                 Ok(outcome) => outcome,
                 Err(error) => Outcome::Failed(wire::explain(service, kind, "patch", &error)),

@@ -1,7 +1,7 @@
 //! What must hold at every moment, whatever fails: the safety rules of rollouts, checked against what really is.
 //!
-//! Pods die by themselves, and no operator can know of it before it is told. So a rule about pods that serve grants those
-//! that were lost within the time by which the view of the one who acted was behind.
+//! Pods come and die by themselves, and no operator can know of it before it is told. So a rule about pods that serve
+//! grants those that came or were lost within the time by which the view of the one who acted was behind.
 
 mod pods;
 mod status;
@@ -36,8 +36,9 @@ struct Record {
     truth: Truth,
     /// Specs, each with the time of its coming.
     specs: Vec<(i64, Service)>,
-    /// Times at which a pod that served ceased to, by itself.
+    /// Times at which a pod that served ceased to, by itself; and at which one began to.
     losses: Vec<i64>,
+    gains: Vec<i64>,
     /// The pass in progress, by its maker and time, and the sets that it has made smaller.
     pass: (String, i64),
     shrunk: Vec<String>,
@@ -111,15 +112,17 @@ impl Record {
         if change.id.watched != Watched::Pod || change.by == "deployment-controller" {
             return;
         }
-        let served = change.before.as_ref().is_some_and(|pod| is_ready(pod) && before.is_addressed(pod));
-        if served && !change.after.as_ref().is_some_and(|pod| is_ready(pod)) {
-            self.losses.push(change.at);
+        let serves = |pod: &Option<std::sync::Arc<Value>>| pod.as_ref().is_some_and(|pod| is_ready(pod) && before.is_addressed(pod));
+        match (serves(&change.before), serves(&change.after)) {
+            (true, false) => self.losses.push(change.at),
+            (false, true) => self.gains.push(change.at),
+            _ => {}
         }
     }
 
-    /// Pods that were lost where whoever made the change could not know of it yet.
-    fn unknown_losses(&self, change: &Change) -> i64 {
-        truth::count(self.losses.iter().filter(|at| **at >= change.at - change.lag - COUNTING))
+    /// Pods that were lost, or came, where whoever made the change could not know of it yet.
+    fn unknown(&self, change: &Change) -> i64 {
+        truth::count(self.losses.iter().chain(&self.gains).filter(|at| **at >= change.at - change.lag - COUNTING))
     }
 
     /// The specs that whoever made the change may have had before his eyes.

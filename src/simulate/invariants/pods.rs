@@ -8,7 +8,7 @@ use crate::observe::Watched;
 use crate::simulate::store::Change;
 
 use super::truth::{belongs, count, replicas, revision};
-use super::{Record, Truth, is_ready, most, selects, slack};
+use super::{COUNTING, Record, Truth, is_ready, most, selects, slack};
 
 /// A Deployment was written: rules 1, 3, 4, 5, and who owns the number of pods.
 pub fn deployment(record: &mut Record, before: &Truth, change: &Change, broken: &mut Vec<String>) {
@@ -38,10 +38,10 @@ fn shrink(record: &mut Record, before: &Truth, change: &Change, (was, is): (i64,
         }
     }
     let after = serving - own + own.min(is);
-    let (least, unknown) = (record.least(change), record.unknown_losses(change));
+    let (least, unknown) = (record.least(change), record.unknown(change));
     if after < serving && after + unknown < least {
         broken.push(format!(
-            "{name} shrinks from {was} to {is}: then {after} pods serve of {serving} now and {least} promised ({unknown} were lost unseen)"
+            "{name} shrinks from {was} to {is}: then {after} pods serve of {serving} now and {least} promised ({unknown} came or went unseen)"
         ));
     }
 }
@@ -59,7 +59,8 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
     });
     let idle: i64 = record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();
     let allowed = allowed.max().unwrap_or(0) + idle;
-    if now > asked && now > allowed {
+    // Who looks at an older state may ask for what was right then; what is too much goes again.
+    if change.lag <= COUNTING && now > asked && now > allowed {
         broken.push(format!("{name} grows from {was} to {is}: then there are {now} pods, of {allowed} at most"));
     }
     let progress = before.progress();
@@ -82,10 +83,10 @@ pub fn service(record: &Record, before: &Truth, change: &Change, broken: &mut Ve
         return;
     }
     let (served, serves) = (count(before.serving()), count(record.truth.serving()));
-    let (least, unknown) = (record.least(change), record.unknown_losses(change));
+    let (least, unknown) = (record.least(change), record.unknown(change));
     if serves < served && serves + unknown < least {
         broken.push(format!(
-            "the Service moves to {}: then {serves} pods serve of {served} now and {least} promised ({unknown} were lost unseen)",
+            "the Service moves to {}: then {serves} pods serve of {served} now and {least} promised ({unknown} came or went unseen)",
             record.truth.pinned().unwrap_or("all pods")
         ));
     }

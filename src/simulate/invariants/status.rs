@@ -62,7 +62,7 @@ fn promotion_keeps_capacity(record: &Record, before: &Truth, change: &Change, wa
         let deployment = before.deployments().find(|(found, _)| *found == name).map(|(_, deployment)| deployment);
         deployment.map_or(0, |deployment| count(before.serving().filter(|pod| belongs(pod, deployment))))
     };
-    let (least, unknown) = (record.least(change), record.unknown_losses(change));
+    let (least, unknown) = (record.least(change), record.unknown(change));
     let (carried, carries) = (serving(&old.deployment), serving(&new.deployment));
     // After a switch of the Service the old pods carry nothing; that it did not move too early is another rule.
     if carries + unknown < carried.min(least) {

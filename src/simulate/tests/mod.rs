@@ -85,8 +85,10 @@ impl Story {
         self.image(self.progress().stable_revision())
     }
 
-    pub fn candidate(&self) -> String {
-        self.image(self.progress().candidate_revision())
+    /// Whether there is a pod of any of these images.
+    pub fn runs_any(&self, images: &[&str]) -> bool {
+        let image = |pod: &Value| pod.pointer("/status/containerStatuses/0/image").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.truth().all(Watched::Pod).any(|(_, pod)| images.contains(&image(pod).as_str()))
     }
 
     /// How many pods that get requests run each image.
