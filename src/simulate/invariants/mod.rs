@@ -63,7 +63,9 @@ impl Judge {
 
 impl Record {
     fn see(&mut self, change: &Change) -> Vec<String> {
-        let before = self.truth.clone();
+        self.remember_pods(change);
+        let ruled = matches!(change.id.watched, Watched::Microservice | Watched::Child(Kind::Deployment | Kind::Service));
+        let before = (change.by_operator && ruled).then(|| self.truth.clone());
         match &change.after {
             Some(object) => drop(self.truth.objects.insert(change.id.clone(), object.clone())),
             None => drop(self.truth.objects.remove(&change.id)),
@@ -71,21 +73,17 @@ impl Record {
         if change.id.watched == Watched::Microservice {
             self.remember_spec(change);
         }
-        self.remember_loss(change, &before);
         let pass = (change.by.clone(), change.at);
         if self.pass != pass {
             self.pass = pass;
             self.shrunk.clear();
         }
         let mut broken = Vec::new();
-        if change.by_operator {
+        if let Some(before) = before {
             match change.id.watched {
-                Watched::Child(Kind::Deployment) => {
-                    pods::deployment(self, &before, change, &mut broken);
-                }
-                Watched::Child(Kind::Service) => pods::service(self, &before, change, &mut broken),
-                Watched::Microservice => status::written(self, &before, change, &mut broken),
-                _ => {}
+                Watched::Child(Kind::Deployment) => pods::deployment(self, &before, change, &mut broken),
+                Watched::Child(_) => pods::service(self, &before, change, &mut broken),
+                _ => status::written(self, &before, change, &mut broken),
             }
         }
         pods::budgets(&self.truth, change, &mut broken);
@@ -108,11 +106,11 @@ impl Record {
         }
     }
 
-    fn remember_loss(&mut self, change: &Change, before: &Truth) {
+    fn remember_pods(&mut self, change: &Change) {
         if change.id.watched != Watched::Pod || change.by == "deployment-controller" {
             return;
         }
-        let serves = |pod: &Option<std::sync::Arc<Value>>| pod.as_ref().is_some_and(|pod| is_ready(pod) && before.is_addressed(pod));
+        let serves = |pod: &Option<std::sync::Arc<Value>>| pod.as_ref().is_some_and(|pod| is_ready(pod) && self.truth.is_addressed(pod));
         match (serves(&change.before), serves(&change.after)) {
             (true, false) => self.losses.push(change.at),
             (false, true) => self.gains.push(change.at),

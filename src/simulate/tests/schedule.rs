@@ -1,6 +1,6 @@
 //! Random schedules: whatever users, clusters and the operator's own processes may do to each other, within reason.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::model::{Kind, Progress};
 use crate::observe::Watched;
@@ -9,10 +9,10 @@ use crate::simulate::random::Random;
 use crate::simulate::store::Id;
 use crate::simulate::{PROMPT, SLUGGISH};
 
-use super::{NAME, Story};
+use super::Story;
 
 /// Schedules in an ordinary run. `SIMULATE_SEEDS=1000` makes more, and `SIMULATE_SEED=17` that one alone.
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 6;
 const IMAGES: [&str; 9] =
     ["orders:1", "orders:2", "orders:3", "orders:4", "orders:bad", "orders:crash", "orders:slow", "orders:flaky", "orders:late"];
 const STRATEGIES: [&str; 4] = ["RollingUpdate", "Recreate", "Canary", "BlueGreen"];
