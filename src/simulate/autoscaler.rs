@@ -66,8 +66,11 @@ pub fn may_evict(store: &Store, pod: &Value) -> bool {
         [] => true,
         _ if !is_ready(pod) => true,
         [budget] => {
-            let covered: Vec<&Value> =
-                store.all(Watched::Pod).map(|(_, pod)| pod.as_ref()).filter(|pod| selects(budget.pointer("/spec/selector/matchLabels"), pod)).collect();
+            let covered: Vec<&Value> = store
+                .all(Watched::Pod)
+                .map(|(_, pod)| pod.as_ref())
+                .filter(|pod| selects(budget.pointer("/spec/selector/matchLabels"), pod))
+                .collect();
             let healthy = covered.iter().filter(|pod| is_ready(pod)).count();
             let expected = covered.len();
             healthy + share(budget.pointer("/spec/maxUnavailable"), expected, true) > expected

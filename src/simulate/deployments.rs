@@ -88,10 +88,12 @@ impl Deployments {
         let mut looks = Vec::new();
         let wanted = store.get(&Id::deployment(name)).and_then(|object| Wanted::of(object));
         let stale = |uid: &String| wanted.as_ref().is_none_or(|wanted| wanted.uid != *uid);
-        let gone: Vec<String> = self.rollouts.iter().filter(|(uid, rollout)| rollout.name == name && stale(uid)).map(|(uid, _)| uid.clone()).collect();
+        let gone: Vec<String> =
+            self.rollouts.iter().filter(|(uid, rollout)| rollout.name == name && stale(uid)).map(|(uid, _)| uid.clone()).collect();
         for uid in gone {
             self.rollouts.remove(&uid);
-            let left: Vec<String> = self.pods.values().filter(|pod| pod.owner == uid && !pod.is_leaving()).map(|pod| pod.name.clone()).collect();
+            let left: Vec<String> =
+                self.pods.values().filter(|pod| pod.owner == uid && !pod.is_leaving()).map(|pod| pod.name.clone()).collect();
             left.iter().for_each(|pod| self.leave(store, CONTROLLER, pod, &mut looks));
         }
         let Some(wanted) = wanted else { return looks };
@@ -159,13 +161,17 @@ impl Deployments {
         name.clone_into(&mut rollout.name);
         if rollout.sets.last().is_none_or(|set| set.hash != wanted.hash) {
             let known = rollout.sets.iter().position(|set| set.hash == wanted.hash);
-            let set = known.map_or(ReplicaSet { hash: wanted.hash.clone(), size: 0, template: wanted.template.clone() }, |index| rollout.sets.remove(index));
+            let set = known.map_or(ReplicaSet { hash: wanted.hash.clone(), size: 0, template: wanted.template.clone() }, |index| {
+                rollout.sets.remove(index)
+            });
             rollout.sets.push(set);
             rollout.progressed = now;
             rollout.complete = false;
         }
         let Some((new, old)) = rollout.sets.split_last_mut() else { return };
-        if old.iter().all(|set| set.size == 0) && (!wanted.recreate || self.pods.values().all(|pod| pod.owner != wanted.uid || pod.template == new.hash)) {
+        if old.iter().all(|set| set.size == 0)
+            && (!wanted.recreate || self.pods.values().all(|pod| pod.owner != wanted.uid || pod.template == new.hash))
+        {
             new.size = wanted.replicas;
             return;
         }
@@ -283,7 +289,13 @@ impl Wanted {
             replicas,
             recreate,
             surge,
-            unavailable: if recreate { replicas } else if surge == 0 { unavailable.max(1) } else { unavailable },
+            unavailable: if recreate {
+                replicas
+            } else if surge == 0 {
+                unavailable.max(1)
+            } else {
+                unavailable
+            },
             min_ready: number("/minReadySeconds").unwrap_or_default() * 1000,
             deadline: number("/progressDeadlineSeconds").unwrap_or(600) * 1000,
             hash: digest::short(&template),

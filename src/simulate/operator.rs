@@ -77,7 +77,8 @@ impl Operator {
             let store = lock(store);
             for watched in Watched::ALL {
                 let changes = store.changes(watched);
-                let count = changes.iter().filter(|place| store.log().get(**place).is_some_and(|change| change.at <= store.now - ago)).count();
+                let count =
+                    changes.iter().filter(|place| store.log().get(**place).is_some_and(|change| change.at <= store.now - ago)).count();
                 feed.listed(watched, store.past(watched, count));
                 told.insert(watched, count);
             }

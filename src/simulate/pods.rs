@@ -70,7 +70,8 @@ pub struct Pod {
 
 impl Pod {
     pub fn new(name: String, owner: &str, template_hash: &str, template: &Value, now: i64, born: u64, random: &mut Random) -> Self {
-        let text = |field: &str| template.pointer(&format!("/spec/containers/0/{field}")).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |field: &str| template.pointer(&format!("/spec/containers/0/{field}")).and_then(Value::as_str).unwrap_or_default().to_owned();
         let image = text("image");
         let start = match Nature::of(&image) {
             Nature::Slow => random.between(20_000, 45_000),

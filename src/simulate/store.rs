@@ -297,7 +297,9 @@ fn complete(id: &Id, object: &mut Value, version: u64) {
     match id.watched {
         Watched::Child(Kind::Deployment) => drop(spec.entry("replicas").or_insert(json!(1))),
         Watched::Child(Kind::HorizontalPodAutoscaler) => drop(spec.entry("minReplicas").or_insert(json!(1))),
-        Watched::Child(Kind::Service) => drop(spec.entry("clusterIP").or_insert_with(|| json!(format!("10.0.{}.{}", version / 256, version % 256)))),
+        Watched::Child(Kind::Service) => {
+            drop(spec.entry("clusterIP").or_insert_with(|| json!(format!("10.0.{}.{}", version / 256, version % 256))))
+        }
         _ => {}
     }
 }

@@ -34,17 +34,28 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
         ],
         Watched::Child(Kind::Service) => vec![field("selects", "/spec/selector/microservices.dev~1revision")],
         Watched::Child(Kind::PodDisruptionBudget) => vec![field("selects", "/spec/selector/matchLabels/microservices.dev~1revision")],
-        Watched::Child(Kind::HorizontalPodAutoscaler) => vec![
-            field("target", "/spec/scaleTargetRef/name"),
-            field("min", "/spec/minReplicas"),
-            field("max", "/spec/maxReplicas"),
-        ],
+        Watched::Child(Kind::HorizontalPodAutoscaler) => {
+            vec![field("target", "/spec/scaleTargetRef/name"), field("min", "/spec/minReplicas"), field("max", "/spec/maxReplicas")]
+        }
         Watched::Pod => vec![Some(pod(after))],
         Watched::Microservice => {
             let mut all = vec![field("generation", "/metadata/generation"), condition(before, after)];
             let fields = [
-                "state", "stableRevision", "stableDeployment", "candidateRevision", "candidateDeployment", "strategy", "step", "weight",
-                "observedWeight", "lackingSince", "capacity", "parked", "failedRevision", "undoRevision", "lastAction",
+                "state",
+                "stableRevision",
+                "stableDeployment",
+                "candidateRevision",
+                "candidateDeployment",
+                "strategy",
+                "step",
+                "weight",
+                "observedWeight",
+                "lackingSince",
+                "capacity",
+                "parked",
+                "failedRevision",
+                "undoRevision",
+                "lastAction",
             ];
             all.extend(fields.map(|name| field(name, &format!("/status/rollout/{name}"))));
             all
@@ -74,7 +85,8 @@ fn pod(pod: &Value) -> String {
 fn condition(before: Option<&Value>, after: &Value) -> Option<String> {
     let summary = |object: &Value| {
         let all = object.pointer("/status/conditions").and_then(Value::as_array);
-        let of = |kind: &str| all.into_iter().flatten().find(|condition| condition["type"] == kind && condition["status"] == "True").cloned();
+        let of =
+            |kind: &str| all.into_iter().flatten().find(|condition| condition["type"] == kind && condition["status"] == "True").cloned();
         let found = ["Ready", "Reconciling", "Stalled"].iter().find_map(|kind| of(kind))?;
         Some(format!("{}/{} “{}”", text(&found["type"]), text(&found["reason"]), text(&found["message"])))
     };

@@ -57,19 +57,23 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
         let total = if matches!(service.scaling, Scaling::Auto(_)) { total.max(2 * asked) } else { total };
         total + i64::from(slack(service).surge.max(0)) + if named { total } else { 0 }
     });
-    let idle: i64 = record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();
+    let idle: i64 =
+        record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();
     let allowed = allowed.max().unwrap_or(0) + idle;
     // Who looks at an older state may ask for what was right then; what is too much goes again.
     if change.lag <= COUNTING && now > asked && now > allowed {
         broken.push(format!("{name} grows from {was} to {is}: then there are {now} pods, of {allowed} at most"));
     }
     let progress = before.progress();
-    let Some(candidate) = progress.candidate.filter(|candidate| candidate.at.deployment == *name && progress.stable.is_some()) else { return };
+    let Some(candidate) = progress.candidate.filter(|candidate| candidate.at.deployment == *name && progress.stable.is_some()) else {
+        return;
+    };
     let Some(deployment) = change.before.as_ref().filter(|_| candidate.strategy == Strategy::Canary) else { return };
     let known = deployment.pointer("/status/observedGeneration") == deployment.pointer("/metadata/generation");
     let available = deployment.pointer("/status/availableReplicas").and_then(Value::as_i64).unwrap_or_default();
     if change.lag == 0 && known && available < was && candidate.weight == candidate.observed_weight && !candidate.full {
-        broken.push(format!("{name} grows from {was} to {is} although only {available} of its pods serve: the growth is the stable side's"));
+        broken
+            .push(format!("{name} grows from {was} to {is} although only {available} of its pods serve: the growth is the stable side's"));
     }
 }
 
@@ -126,8 +130,11 @@ pub fn budgets(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
     }
     let budgets: Vec<(&str, &Value)> = truth.all(change.id.watched).collect();
     for (name, pod) in truth.all(Watched::Pod) {
-        let over: Vec<&str> =
-            budgets.iter().filter(|(_, budget)| selects(budget.pointer("/spec/selector/matchLabels"), pod)).map(|(name, _)| *name).collect();
+        let over: Vec<&str> = budgets
+            .iter()
+            .filter(|(_, budget)| selects(budget.pointer("/spec/selector/matchLabels"), pod))
+            .map(|(name, _)| *name)
+            .collect();
         if over.len() > 1 {
             broken.push(format!("pod {name} is under the budgets {}: no eviction is possible", over.join(" and ")));
             return;

@@ -45,7 +45,8 @@ fn paused_stays(record: &Record, change: &Change, was: &Progress, is: &Progress,
     let (Some(old), Some(new)) = (&was.candidate, &is.candidate) else { return };
     let by_spec = record.specs(change).all(|service| service.rollout.paused) && record.specs(change).next().is_some();
     let asked = is.last_action.as_ref().filter(|action| was.last_action.as_ref() != Some(*action));
-    let released = asked.is_some_and(|action| action.result == ActionResult::Accepted && ["resume", "promote"].contains(&action.verb.as_str()));
+    let released =
+        asked.is_some_and(|action| action.result == ActionResult::Accepted && ["resume", "promote"].contains(&action.verb.as_str()));
     let edited = old.steps != new.steps;
     let held = by_spec || old.paused && new.paused;
     if held && old.at == new.at && new.step > old.step && !released && !edited && was.stable.is_some() {

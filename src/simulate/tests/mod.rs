@@ -1,5 +1,6 @@
 //! Whole stories in the simulated cluster: first some that are told step by step, then any number of random ones.
 
+mod moving;
 mod schedule;
 mod stories;
 
@@ -75,9 +76,9 @@ impl Story {
         let truth = self.truth();
         let Some(revision) = revision else { return String::new() };
         let records = truth.all(Watched::Child(Kind::ControllerRevision));
-        let found = records.filter(|(name, _)| name.ends_with(revision.as_str())).find_map(|(_, record)| {
-            record.pointer("/data/spec/containers/0/image").and_then(Value::as_str).map(str::to_owned)
-        });
+        let found = records
+            .filter(|(name, _)| name.ends_with(revision.as_str()))
+            .find_map(|(_, record)| record.pointer("/data/spec/containers/0/image").and_then(Value::as_str).map(str::to_owned));
         found.unwrap_or_default()
     }
 

@@ -237,7 +237,12 @@ fn run(scope: Scope, actions: usize) {
         None => (0..number("SIMULATE_SEEDS").unwrap_or(SEEDS)).collect(),
     };
     let found: Vec<String> = seeds.into_iter().filter_map(|seed| broken(seed, scope, actions)).collect();
-    assert!(found.is_empty(), "{} schedules broke a rule; SIMULATE_SEED=… SIMULATE_TRACE=1 tells one in full\n{}", found.len(), found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "{} schedules broke a rule; SIMULATE_SEED=… SIMULATE_TRACE=1 tells one in full\n{}",
+        found.len(),
+        found.join("\n")
+    );
 }
 
 #[test]

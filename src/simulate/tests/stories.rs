@@ -27,7 +27,10 @@ fn rolling(image: &str) -> serde_json::Value {
 fn a_rolling_update_replaces_all_pods() {
     let mut story = Story::ready(&rolling("orders:1"));
     story.edit(&json!({"image": "orders:2"})).settled();
-    assert_eq!((story.summary(), story.stable(), story.serving()), ("Ready/Serving".into(), "orders:2".into(), vec![("orders:2".into(), 3)]));
+    assert_eq!(
+        (story.summary(), story.stable(), story.serving()),
+        ("Ready/Serving".into(), "orders:2".into(), vec![("orders:2".into(), 3)])
+    );
     story.sound();
 }
 
@@ -149,7 +152,12 @@ fn any_strategy_follows_any_other() {
             story.edit(&json!({"rollout": {"strategy": second}})).settled();
             assert_eq!((story.summary(), story.serving()), ("Ready/Serving".into(), vec![("orders:1".into(), 3)]), "{}", story.told());
             story.edit(&json!({"image": "orders:2"})).settled();
-            assert_eq!((story.summary(), story.serving()), ("Ready/Serving".into(), vec![("orders:2".into(), 3)]), "{first} then {second}\n{}", story.told());
+            assert_eq!(
+                (story.summary(), story.serving()),
+                ("Ready/Serving".into(), vec![("orders:2".into(), 3)]),
+                "{first} then {second}\n{}",
+                story.told()
+            );
             assert_eq!(story.pods(), 3, "{}", story.told());
             story.sound();
         }
