@@ -13,11 +13,12 @@ impl Random {
     }
 
     /// A generator of its own for `purpose`: what one part of the cluster draws then changes nothing for another.
+    #[must_use]
     pub fn fork(&self, purpose: u64) -> Self {
         Self(mix(self.0 ^ mix(purpose.wrapping_add(STEP))))
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(STEP);
         mix(self.0)
     }
@@ -25,12 +26,12 @@ impl Random {
     /// From `low` to `high`, both included.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         let width = high.saturating_sub(low).saturating_add(1);
-        low + self.next() % width.max(1)
+        low + self.draw() % width.max(1)
     }
 
     /// True so many times in a hundred.
     pub fn percent(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
+        self.draw() % 100 < percent
     }
 
     /// One of these; `None` if there are none.
@@ -55,7 +56,7 @@ mod tests {
     fn is_split_mix_64() {
         // From the reference implementation, with the seed 1234567.
         let mut random = Random::new(1_234_567);
-        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!([random.draw(), random.draw()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kube::api::DeleteParams;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::model::Kind;
 use crate::observe::Watched;
@@ -294,14 +294,13 @@ impl Store {
 /// What the server fills in, as far as anything depends on it.
 fn complete(id: &Id, object: &mut Value, version: u64) {
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    match id.watched {
-        Watched::Child(Kind::Deployment) => drop(spec.entry("replicas").or_insert(json!(1))),
-        Watched::Child(Kind::HorizontalPodAutoscaler) => drop(spec.entry("minReplicas").or_insert(json!(1))),
-        Watched::Child(Kind::Service) => {
-            drop(spec.entry("clusterIP").or_insert_with(|| json!(format!("10.0.{}.{}", version / 256, version % 256))))
-        }
-        _ => {}
-    }
+    let (field, value) = match id.watched {
+        Watched::Child(Kind::Deployment) => ("replicas", json!(1)),
+        Watched::Child(Kind::HorizontalPodAutoscaler) => ("minReplicas", json!(1)),
+        Watched::Child(Kind::Service) => ("clusterIP", json!(format!("10.0.{}.{}", version / 256, version % 256))),
+        _ => return,
+    };
+    spec.entry(field).or_insert(value);
 }
 
 fn preconditions(id: &Id, object: &Value, uid: Option<&str>, version: Option<&str>) -> kube::Result<()> {
@@ -340,9 +339,4 @@ pub fn uid(object: &Value) -> Option<&str> {
 /// A time as objects carry it: whole seconds.
 pub fn time(milliseconds: i64) -> String {
     jiff::Timestamp::from_second(milliseconds.div_euclid(1000)).map(|time| time.to_string()).unwrap_or_default()
-}
-
-/// An object with this and nothing else.
-pub fn object(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
 }

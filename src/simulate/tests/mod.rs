@@ -44,6 +44,15 @@ impl Story {
         self
     }
 
+    /// A backup is restored, in which there is no status.
+    pub fn lose_status(&mut self) {
+        let empty = json!({"observedGeneration": -1});
+        self.0.note("the status is lost");
+        let id = crate::simulate::store::Id::new(Watched::Microservice, NAME);
+        drop(self.0.store().edit(crate::simulate::USER, &id, |object| object["status"] = empty));
+        self.0.absorb();
+    }
+
     pub fn run(&mut self, seconds: i64) -> &mut Self {
         self.0.run(seconds * 1000);
         self

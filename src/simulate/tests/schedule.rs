@@ -80,7 +80,9 @@ impl Schedule {
                     if self.random.percent(50) { self.story.0.kill(pod) } else { self.story.0.evict(pod) }
                 }
             }
-            80..=82 => self.remove(),
+            80..=81 => self.remove(),
+            // A backup is restored, without status.
+            82 => self.story.lose_status(),
             _ if !self.scope.faults => {}
             83..=89 => {
                 let fault = *self.random.pick(&FAULTS).unwrap();
@@ -145,7 +147,7 @@ impl Schedule {
         let verb = *self.random.pick(&["promote", "promote", "abort", "retry", "pause", "resume", "undo"]).unwrap();
         let any = || self.random.clone().pick(&known).copied().flatten().cloned();
         let revision = if self.random.clone().percent(80) { fitting(verb) } else { any() };
-        self.random.next();
+        self.random.draw();
         let Some(revision) = revision else { return };
         let full = verb == "promote" && self.random.percent(40);
         let again = self.random.between(0, 9);
@@ -234,7 +236,10 @@ fn run(scope: Scope, actions: usize) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds: Vec<u64> = match number("SIMULATE_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("SIMULATE_SEEDS").unwrap_or(SEEDS)).collect(),
+        None => {
+            let first = number("SIMULATE_FIRST").unwrap_or(0);
+            (first..first + number("SIMULATE_SEEDS").unwrap_or(SEEDS)).collect()
+        }
     };
     let found: Vec<String> = seeds.into_iter().filter_map(|seed| broken(seed, scope, actions)).collect();
     assert!(
