@@ -12,6 +12,7 @@
 //! | [`plan`] | the two pure functions: what must exist, and what to do next |
 //! | [`apply`] | server-side apply, pruning, status, events |
 //! | [`controller`] | the recipe of one pass, errors, back-off, metrics |
+//! | [`simulate`] | a small cluster in memory, for rollouts without a cluster |
 //! | [`serve`] | lease, shutdown, admin server, telemetry, client |
 //! | [`cli`] | one file for each subcommand |
 //!
@@ -25,3 +26,4 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod serve;
+pub mod simulate;

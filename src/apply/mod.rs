@@ -9,6 +9,7 @@ mod fields;
 mod prune;
 mod quiet;
 mod report;
+mod server;
 mod step;
 mod stubborn;
 mod wire;
@@ -17,7 +18,6 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream;
-use kube::Client;
 use serde_json::Value;
 
 use crate::model::{Child, ChildRef, Kind, Service};
@@ -32,6 +32,7 @@ use wire::Wire;
 
 pub use announce::{Announcer, reference};
 pub use report::Refused;
+pub use server::{Named, Remote, Server};
 
 /// Children of one service that are written at the same time. Ranks have three at most; only a long list of
 /// configuration gets here, and one service should not take all of the client's connections.
@@ -39,8 +40,8 @@ const AT_ONCE: usize = 4;
 
 /// Brings children to plan. Shared by all passes.
 #[derive(Clone)]
-pub struct Applier {
-    wire: Wire,
+pub struct Applier<S = Remote> {
+    wire: Wire<S>,
     stubborn: Arc<Stubborn>,
 }
 
@@ -69,9 +70,9 @@ impl Outcome {
     }
 }
 
-impl Applier {
-    pub fn new(client: Client, expectations: Arc<Expectations>) -> Self {
-        Self { wire: Wire::new(client, expectations), stubborn: Arc::default() }
+impl<S: Server> Applier<S> {
+    pub fn new(server: S, expectations: Arc<Expectations>) -> Self {
+        Self { wire: Wire::new(server, expectations), stubborn: Arc::default() }
     }
 
     /// Brings all children to plan, rank by rank, then deletes those that nothing asks for.
@@ -129,6 +130,10 @@ impl Applier {
     async fn look_closer(&self, service: &Service, child: &Child) -> Outcome {
         let kind = child.reference.kind;
         match self.wire.read(service, &child.reference).await {
+            // Planned without knowing of it: whether its pods may go is for a pass to say that does.
+            Ok(Some(live)) if step::takes_pods(child, &live) => {
+                Outcome::passing(format!("{} is there, and was not yet seen; looking again before any of its pods go", child.reference))
+            }
             Ok(Some(live)) => match self.carry_out(service, child, Some(&live)).await {
                 Ok(outcome) => outcome,
                 Err(error) => Outcome::Failed(wire::explain(service, kind, "patch", &error)),

@@ -1,14 +1,13 @@
 //! The one write of status in a pass.
 
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Resource};
+use kube::Resource;
 use serde_json::json;
 
 use crate::api::v1alpha1::{Microservice, MicroserviceStatus};
-use crate::observe::{Fields, Key, Seen, Watched, World};
+use crate::observe::{Key, World};
 
 use super::error::{self, Asked, Failure};
-use super::{Applier, fields};
+use super::{Applier, Named, Server};
 
 /// Why a status was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub enum Refused {
     Failed(Failure),
 }
 
-impl Applier {
+impl<S: Server> Applier<S> {
     /// Writes the status of `world.object`, if it still is what was read. That condition, and not the lease, is what
     /// keeps an old view or a second leader from undoing progress. Whether a write is due is for the caller to say.
     ///
@@ -39,10 +38,7 @@ impl Applier {
             },
             "status": status,
         });
-        let resource = Watched::Microservice.resource();
-        let api: Api<Seen<Fields>> = Api::namespaced_with(self.wire.client().clone(), &key.namespace, &resource);
-        let params = PatchParams::apply(fields::STATUS).force();
-        let answer = self.wire.ask(api.patch_status(&key.name, &params, &Patch::Apply(&body))).await;
+        let answer = self.wire.server().apply_status(Named::microservice(&key), &body).await;
         match answer {
             Ok(seen) => {
                 self.wire.expectations().saw(&key, seen);

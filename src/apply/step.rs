@@ -81,6 +81,11 @@ pub fn starts_pods(child: &Child, live: Option<&Live>) -> bool {
     live.is_none_or(|live| difference(&template(&child.object), &template(&live.object)).is_some())
 }
 
+/// Whether bringing a Deployment of ours to plan leaves it with fewer pods.
+pub fn takes_pods(child: &Child, live: &Live) -> bool {
+    live.owner == Ownership::Ours && child.reference.kind == Kind::Deployment && shrinks(&intent(child, Some(live)), live)
+}
+
 /// The planned ports of a Service, if the live one has others beside them.
 pub fn alien_ports<'a>(body: &'a Value, live: &Live) -> Option<&'a Value> {
     let planned = body.pointer("/spec/ports")?;
@@ -121,13 +126,19 @@ fn intent(child: &Child, live: Option<&Live>) -> Value {
 /// that nobody who looks at an older state can.
 fn change(child: &Child, mut intent: Value, live: &Live) -> Value {
     set(&mut intent, "uid", &live.uid);
-    let count = |object: &Value| object.pointer("/spec/replicas").and_then(Value::as_i64);
-    let shrinks = count(&intent).zip(count(&live.object)).is_some_and(|(planned, found)| planned < found);
     let repeats = child.autoscaled.is_some() && count(&intent).is_some();
-    if child.reference.kind == Kind::Deployment && (repeats || shrinks) {
+    if child.reference.kind == Kind::Deployment && (repeats || shrinks(&intent, live)) {
         set(&mut intent, "resourceVersion", &live.resource_version);
     }
     intent
+}
+
+fn shrinks(intent: &Value, live: &Live) -> bool {
+    count(intent).zip(count(&live.object)).is_some_and(|(planned, found)| planned < found)
+}
+
+fn count(object: &Value) -> Option<i64> {
+    object.pointer("/spec/replicas").and_then(Value::as_i64)
 }
 
 fn set(object: &mut Value, field: &str, value: &str) {
@@ -138,7 +149,7 @@ fn set(object: &mut Value, field: &str, value: &str) {
 
 fn live_replicas(live: &Live) -> LiveReplicas {
     // The server fills in 1; an object without the field cannot be read from it.
-    let count = live.object.pointer("/spec/replicas").and_then(Value::as_i64).and_then(|count| i32::try_from(count).ok());
+    let count = count(&live.object).and_then(|count| i32::try_from(count).ok());
     LiveReplicas { count: count.unwrap_or(1), claimed: live.claims_replicas }
 }
 

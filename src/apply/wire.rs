@@ -2,35 +2,29 @@
 
 use std::sync::Arc;
 
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::model::{ChildRef, Kind, Service};
 use crate::observe::world::Live;
-use crate::observe::{Expectations, Fields, Key, Seen, Version, Watched, live};
+use crate::observe::{Expectations, Key, Version, Watched, live};
 
 use super::error::{self, Asked, Failure};
-use super::fields;
 use super::prune;
-use super::quiet::Quiet;
+use super::server::{Named, Server};
 
 #[derive(Clone)]
-pub struct Wire {
-    client: Client,
+pub struct Wire<S> {
+    server: S,
     expectations: Arc<Expectations>,
-    quiet: Arc<Quiet>,
 }
 
-impl Wire {
-    pub fn new(client: Client, expectations: Arc<Expectations>) -> Self {
-        Self { client, expectations, quiet: Arc::default() }
+impl<S: Server> Wire<S> {
+    pub fn new(server: S, expectations: Arc<Expectations>) -> Self {
+        Self { server, expectations }
     }
 
-    /// Server-side apply. Forced: where we own a field, the plan decides.
     pub async fn apply(&self, service: &Service, reference: &ChildRef, body: &Value) -> kube::Result<Option<Live>> {
-        let params = PatchParams::apply(fields::CHILDREN).force();
-        let seen = self.ask(self.api(service, reference.kind).patch(&reference.name, &params, &Patch::Apply(body))).await?;
+        let seen = self.server.apply(named(service, reference), body).await?;
         Ok(self.expectations.answered(&key(service), &service.uid, reference, seen))
     }
 
@@ -41,15 +35,14 @@ impl Wire {
             "metadata": {"uid": live.uid, "resourceVersion": live.resource_version},
             "spec": {"ports": ports},
         });
-        let params = PatchParams { field_manager: Some(fields::CHILDREN.to_owned()), ..PatchParams::default() };
-        let seen = self.ask(self.api(service, Kind::Service).patch(&live.reference.name, &params, &Patch::Merge(&patch))).await?;
+        let seen = self.server.merge(named(service, &live.reference), &patch).await?;
         self.expectations.answered(&key(service), &service.uid, &live.reference, seen);
         Ok(())
     }
 
     /// Reads a child past the watch.
     pub async fn read(&self, service: &Service, reference: &ChildRef) -> kube::Result<Option<Live>> {
-        let seen = self.ask(self.api(service, reference.kind).get_opt(&reference.name)).await?;
+        let seen = self.server.read(named(service, reference)).await?;
         Ok(seen.and_then(|seen| live(&key(service), &service.uid, reference, seen)))
     }
 
@@ -57,11 +50,9 @@ impl Wire {
     pub async fn delete(&self, service: &Service, live: &Live) -> kube::Result<bool> {
         let reference = &live.reference;
         let (key, watched) = (key(service), Watched::Child(reference.kind));
-        // Some kinds answer with the object that was, others with a status.
-        let left = match self.ask(self.api(service, reference.kind).delete(&reference.name, &prune::exactly(live))).await {
-            Ok(answer) => answer.left().filter(|seen| seen.metadata.deletion_timestamp.is_some()),
+        let left = match self.server.delete(named(service, reference), &prune::exactly(live)).await {
             Err(error) if error::is_gone(&error) => None,
-            Err(error) => return Err(error),
+            answer => answer?,
         };
         if let Some(seen) = left {
             self.expectations.answered(&key, &service.uid, reference, seen);
@@ -71,22 +62,12 @@ impl Wire {
         Ok(true)
     }
 
-    /// Sends a request when the server welcomes it, and takes note if it does not.
-    pub async fn ask<T>(&self, request: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
-        self.quiet.over().await;
-        request.await.inspect_err(|error| self.quiet.heed(error))
-    }
-
-    pub fn client(&self) -> &Client {
-        &self.client
+    pub fn server(&self) -> &S {
+        &self.server
     }
 
     pub fn expectations(&self) -> &Expectations {
         &self.expectations
-    }
-
-    fn api(&self, service: &Service, kind: Kind) -> Api<Seen<Fields>> {
-        Api::namespaced_with(self.client.clone(), &service.namespace, &Watched::Child(kind).resource())
     }
 }
 
@@ -98,4 +79,8 @@ pub fn explain(service: &Service, kind: Kind, verb: &str, error: &kube::Error) -
 
 pub fn key(service: &Service) -> Key {
     Key::new(service.namespace.as_str(), service.name.as_str())
+}
+
+fn named<'a>(service: &'a Service, reference: &'a ChildRef) -> Named<'a> {
+    Named { watched: Watched::Child(reference.kind), namespace: &service.namespace, name: &reference.name }
 }

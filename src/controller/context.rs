@@ -7,19 +7,16 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use tracing::{debug, info, warn};
 
-use crate::apply::{Announcer, Applier, Refused, reference};
+use crate::apply::{Announcer, Applier, Refused, Remote, reference};
 use crate::observe::{Key, Lane, Stores, Unreadable, World};
-use crate::plan::change::Change;
 use crate::plan::{Applied, Cause, Decision, Event};
 use crate::serve::lease::Leadership;
 
 use super::Options;
 use super::backoff::Backoff;
 use super::metrics::{Metrics, Outcome, Write};
+use super::pass::{Due, due};
 
-/// How long status that only counts waits after the last write of status. Pods of a new service become ready within
-/// seconds of each other; the transition to `Ready` then takes the numbers along.
-const DISPLAY_PAUSE: Duration = Duration::from_secs(5);
 /// After a conflict somebody else's write is on its way to the watch.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(300);
 
@@ -56,7 +53,7 @@ struct Memory {
 impl Context {
     pub fn new(options: &Options, stores: Arc<Stores>) -> Self {
         Self {
-            applier: Applier::new(options.client.clone(), Arc::clone(stores.expectations())),
+            applier: Applier::new(Remote::new(options.client.clone()), Arc::clone(stores.expectations())),
             announcer: Announcer::start(options.client.clone(), std::env::var("HOSTNAME").ok()),
             leadership: options.leadership.clone(),
             metrics: options.metrics.clone(),
@@ -160,17 +157,8 @@ impl Context {
 
     /// Whether status is to be written.
     fn due(&self, key: &Key, world: &World, decision: &Decision) -> Due {
-        match Change::between(world.object.status.as_ref(), &decision.status) {
-            Change::None => Due::Never,
-            Change::Transition => Due::Now,
-            Change::Display => {
-                let since = self.memory().get(key).and_then(|memory| memory.reported).map(|at| at.elapsed());
-                match since.and_then(|since| DISPLAY_PAUSE.checked_sub(since)) {
-                    Some(pause) if !pause.is_zero() => Due::After(pause),
-                    _ => Due::Now,
-                }
-            }
-        }
+        let since = self.memory().get(key).and_then(|memory| memory.reported).map(|at| at.elapsed());
+        due(world.object.status.as_ref(), &decision.status, since)
     }
 
     fn tell(&self, world: &World, decision: &Decision) {
@@ -217,11 +205,4 @@ impl Context {
         // Every change to it is a single step, so a poisoned map is still a sound one.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// When status is to be written.
-enum Due {
-    Never,
-    After(Duration),
-    Now,
 }

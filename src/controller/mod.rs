@@ -4,6 +4,7 @@ pub mod backoff;
 mod context;
 mod guard;
 pub mod metrics;
+pub mod pass;
 mod reconcile;
 
 use std::collections::BTreeSet;

@@ -9,6 +9,7 @@
 //! ```
 
 mod expectations;
+mod feed;
 mod gather;
 mod key;
 mod packed;
@@ -23,6 +24,7 @@ mod watch;
 pub mod world;
 
 pub use expectations::Expectations;
+pub use feed::Feed;
 pub use gather::{Unreadable, controller, live};
 pub use key::{Key, Watched};
 pub use queue::{Lane, Queue, Turn};

@@ -87,6 +87,14 @@ impl Queue {
         }
     }
 
+    /// Takes all services out, whenever they are due. For one who keeps the time himself.
+    pub fn drain(&self) -> Vec<Key> {
+        let mut state = self.lock();
+        let mut keys: Vec<Key> = std::mem::take(&mut *state).slots.into_keys().collect();
+        keys.sort();
+        keys
+    }
+
     /// Services that are due now and wait for a free hand.
     pub fn waiting(&self) -> usize {
         let state = self.lock();

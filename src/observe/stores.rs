@@ -195,7 +195,7 @@ impl Stores {
         }
     }
 
-    fn begin(&self) -> List {
+    pub(super) fn begin(&self) -> List {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         List { epoch: tables.begin(), since: Instant::now() }
     }

@@ -1,0 +1,74 @@
+//! What one pass does between reading the world and writing status, and when status is worth a write. The same for a
+//! real cluster and for one in memory.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::v1alpha1::{MicroserviceStatus, Problem};
+use crate::apply::{Applier, Server};
+use crate::model::Progress;
+use crate::model::parse::{self, Parsed};
+use crate::observe::World;
+use crate::plan::change::Change;
+use crate::plan::{self, Applied, Children, Decision};
+
+use super::guard::guarded;
+
+/// How long status that only counts waits after the last write of status. Pods of a new service become ready within
+/// seconds of each other; the transition to `Ready` then takes the numbers along.
+const DISPLAY_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the spec asks of this pass.
+#[allow(clippy::large_enum_variant, reason = "one for each pass, and never stored")]
+enum Intent {
+    Reject(Vec<Problem>),
+    Suspend(Box<Parsed>),
+    Apply(Box<Parsed>, Progress, Children),
+}
+
+/// parse → children → apply → advance. The second value is the message of a panic in the plan, if it panicked.
+pub async fn work<S: Server>(applier: &Applier<S>, world: &World, now: Timestamp) -> (Applied, Result<Decision, String>) {
+    match guarded(|| intend(world, now)) {
+        Ok(Intent::Apply(parsed, progress, children)) => {
+            let applied = applier.apply(world, &parsed.service, &children).await;
+            let decision = guarded(|| plan::advance(&parsed, &progress, world, &children, &applied, now));
+            (applied, decision)
+        }
+        Ok(Intent::Reject(problems)) => (Applied::default(), Ok(plan::reject(world, problems, now))),
+        Ok(Intent::Suspend(parsed)) => (Applied::default(), Ok(plan::suspended(&parsed, world, now))),
+        Err(panic) => (Applied::default(), Err(panic)),
+    }
+}
+
+fn intend(world: &World, now: Timestamp) -> Intent {
+    match parse::parse(&world.object) {
+        Err(problems) => Intent::Reject(problems),
+        Ok(parsed) if parsed.service.suspend => Intent::Suspend(Box::new(parsed)),
+        Ok(parsed) => {
+            let progress = Progress::of(&parsed.service.name, world.object.status.as_ref());
+            let children = plan::children::children(&parsed.service, &progress, world, now);
+            Intent::Apply(Box::new(parsed), progress, children)
+        }
+    }
+}
+
+/// When status is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    Never,
+    After(Duration),
+    Now,
+}
+
+/// Whether status is to be written, given how long ago it last was.
+pub fn due(before: Option<&MicroserviceStatus>, after: &MicroserviceStatus, since: Option<Duration>) -> Due {
+    match Change::between(before, after) {
+        Change::None => Due::Never,
+        Change::Transition => Due::Now,
+        Change::Display => match since.and_then(|since| DISPLAY_PAUSE.checked_sub(since)) {
+            Some(pause) if !pause.is_zero() => Due::After(pause),
+            _ => Due::Now,
+        },
+    }
+}

@@ -1,0 +1,156 @@
+//! Rules about pods, and who sends them requests.
+
+use serde_json::Value;
+
+use crate::api::v1alpha1::Strategy;
+use crate::model::{Kind, Scaling};
+use crate::observe::Watched;
+use crate::simulate::store::Change;
+
+use super::truth::{belongs, count, replicas, revision};
+use super::{COUNTING, Record, Truth, is_ready, most, selects, slack};
+
+/// A Deployment was written: rules 1, 3, 4, 5, and who owns the number of pods.
+pub fn deployment(record: &mut Record, before: &Truth, change: &Change, broken: &mut Vec<String>) {
+    let name = &change.id.name;
+    let size = |object: &Option<std::sync::Arc<Value>>| object.as_ref().map_or(0, |object| replicas(object));
+    let (was, is) = (size(&change.before), size(&change.after));
+    if is < was {
+        shrink(record, before, change, (was, is), broken);
+    } else if is > was {
+        grow(record, before, change, (was, is), broken);
+    }
+    // The server puts 1 where the only owner of the number drops it.
+    if is < was && is == 1 && !change.claims_replicas && change.after.is_some() {
+        broken.push(format!("{name} fell from {was} pods to 1, because its number was dropped"));
+    }
+}
+
+fn shrink(record: &mut Record, before: &Truth, change: &Change, (was, is): (i64, i64), broken: &mut Vec<String>) {
+    let name = &change.id.name;
+    let Some(deployment) = change.before.as_ref() else { return };
+    let serving = count(before.serving());
+    let own = count(before.serving().filter(|pod| belongs(pod, deployment)));
+    if own > is && !record.shrunk.contains(name) {
+        record.shrunk.push(name.clone());
+        if record.shrunk.len() > 1 {
+            broken.push(format!("one pass takes pods that serve from {}", record.shrunk.join(" and ")));
+        }
+    }
+    let after = serving - own + own.min(is);
+    let (least, unknown) = (record.least(change), record.unknown(change));
+    if after < serving && after + unknown < least {
+        broken.push(format!(
+            "{name} shrinks from {was} to {is}: then {after} pods serve of {serving} now and {least} promised ({unknown} came or went unseen)"
+        ));
+    }
+}
+
+fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64), broken: &mut Vec<String>) {
+    let name = &change.id.name;
+    // Where a revision is named, the others carry no load, and their pods are there on top until they are gone.
+    let named = before.pinned().is_some() || record.truth.pinned().is_some();
+    let (asked, now) = (before.asked(!named), record.truth.asked(!named));
+    let allowed = record.specs(change).map(|service| {
+        let total = i64::from(most(service));
+        // Autoscaled shares grow before the others shrink, up to twice of what there is.
+        let total = if matches!(service.scaling, Scaling::Auto(_)) { total.max(2 * asked) } else { total };
+        total + i64::from(slack(service).surge.max(0)) + if named { total } else { 0 }
+    });
+    let idle: i64 =
+        record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();
+    let allowed = allowed.max().unwrap_or(0) + idle;
+    // Who looks at an older state may ask for what was right then; what is too much goes again.
+    if change.lag <= COUNTING && now > asked && now > allowed {
+        broken.push(format!("{name} grows from {was} to {is}: then there are {now} pods, of {allowed} at most"));
+    }
+    let progress = before.progress();
+    let Some(candidate) = progress.candidate.filter(|candidate| candidate.at.deployment == *name && progress.stable.is_some()) else {
+        return;
+    };
+    let Some(deployment) = change.before.as_ref().filter(|_| candidate.strategy == Strategy::Canary) else { return };
+    let known = deployment.pointer("/status/observedGeneration") == deployment.pointer("/metadata/generation");
+    let available = deployment.pointer("/status/availableReplicas").and_then(Value::as_i64).unwrap_or_default();
+    if change.lag == 0 && known && available < was && candidate.weight == candidate.observed_weight && !candidate.full {
+        broken
+            .push(format!("{name} grows from {was} to {is} although only {available} of its pods serve: the growth is the stable side's"));
+    }
+}
+
+/// The Service was written: rule 2.
+pub fn service(record: &Record, before: &Truth, change: &Change, broken: &mut Vec<String>) {
+    if change.id.name != record.truth.name || change.before.is_none() {
+        return;
+    }
+    let selector = |object: &Option<std::sync::Arc<Value>>| object.as_ref().and_then(|object| object.pointer("/spec/selector").cloned());
+    if selector(&change.before) == selector(&change.after) {
+        return;
+    }
+    let (served, serves) = (count(before.serving()), count(record.truth.serving()));
+    let (least, unknown) = (record.least(change), record.unknown(change));
+    if serves < served && serves + unknown < least {
+        broken.push(format!(
+            "the Service moves to {}: then {serves} pods serve of {served} now and {least} promised ({unknown} came or went unseen)",
+            record.truth.pinned().unwrap_or("all pods")
+        ));
+    }
+}
+
+/// Requests go to no pod that is parked, or that waits for a switch.
+pub fn requests(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
+    let begins = match change.id.watched {
+        Watched::Pod => change.after.as_ref().is_some_and(|pod| is_ready(pod)) && !change.before.as_ref().is_some_and(|pod| is_ready(pod)),
+        Watched::Microservice | Watched::Child(Kind::Service) => true,
+        Watched::Child(_) => false,
+    };
+    if !begins {
+        return;
+    }
+    let progress = truth.progress();
+    let stable = progress.stable_revision();
+    let waits = progress.candidate.as_ref().filter(|candidate| {
+        candidate.strategy == Strategy::BlueGreen && candidate.weight == 0 && stable.is_some_and(|stable| *stable != candidate.at.revision)
+    });
+    let waiting = waits.map(|candidate| candidate.at.revision.as_str());
+    let parked = progress.parked.iter().map(|parked| parked.revision.as_str());
+    for idle in parked.chain(waiting).filter(|idle| stable.is_none_or(|stable| stable != idle)) {
+        let reached = count(truth.serving().filter(|pod| revision(pod) == idle));
+        // The switch itself: the Service is moved before status says so, or after.
+        let pinned = truth.pinned();
+        if reached > 0 && pinned != Some(idle) {
+            broken.push(format!("requests go to {reached} pods of revision {idle}, which is to get none (the Service names {pinned:?})"));
+        }
+    }
+}
+
+/// No pod is under two budgets.
+pub fn budgets(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
+    if change.id.watched != Watched::Child(Kind::PodDisruptionBudget) || change.after.is_none() {
+        return;
+    }
+    let budgets: Vec<(&str, &Value)> = truth.all(change.id.watched).collect();
+    for (name, pod) in truth.all(Watched::Pod) {
+        let over: Vec<&str> = budgets
+            .iter()
+            .filter(|(_, budget)| selects(budget.pointer("/spec/selector/matchLabels"), pod))
+            .map(|(name, _)| *name)
+            .collect();
+        if over.len() > 1 {
+            broken.push(format!("pod {name} is under the budgets {}: no eviction is possible", over.join(" and ")));
+            return;
+        }
+    }
+}
+
+/// No Deployment has two autoscalers.
+pub fn autoscalers(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
+    if change.id.watched != Watched::Child(Kind::HorizontalPodAutoscaler) {
+        return;
+    }
+    let mut targets: Vec<&str> =
+        truth.all(change.id.watched).filter_map(|(_, autoscaler)| autoscaler.pointer("/spec/scaleTargetRef/name")?.as_str()).collect();
+    targets.sort_unstable();
+    if targets.windows(2).any(|pair| pair.first() == pair.last()) {
+        broken.push(format!("two autoscalers target one Deployment: {}", targets.join(", ")));
+    }
+}

@@ -1,0 +1,422 @@
+//! A small cluster in memory, in which the operator's own passes run unchanged.
+//!
+//! ```text
+//!              ┌──────────── store: objects, and a log of their changes ◄───────────┐
+//!     watches, │ late or broken                    ▲                                │ writes, with faults
+//!              ▼                                   │                                │
+//! operator: feed ──► World ──► plan ──► apply ──► desk          deployments, pods, autoscaler
+//! ```
+//!
+//! No runtime, no thread, no clock: an [agenda](agenda::Agenda) of events in virtual time, and one seed from which all
+//! delays and faults follow, so that the same seed gives the same story on every machine. The operator's code is
+//! whatever production runs, from what a watch tells to the requests of a pass; only the server's answers are simulated.
+//!
+//! After every change the [rules](invariants) are checked.
+
+pub mod agenda;
+pub mod autoscaler;
+pub mod deployments;
+pub mod desk;
+pub mod fields;
+pub mod invariants;
+pub mod operator;
+pub mod pods;
+pub mod random;
+pub mod refusal;
+pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod trace;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use crate::model::Kind;
+use crate::observe::{Key, Watched};
+
+use agenda::Agenda;
+use deployments::{Deployments, Look};
+use desk::{Fault, lock};
+use invariants::Judge;
+use operator::{Delays, Operator, Outcome};
+use random::Random;
+use store::{By, Id, NAMESPACE, Store};
+
+/// When every story begins: 2026-01-01T00:00:00Z.
+const BEGIN: i64 = 1_767_225_600_000;
+/// How often autoscalers look.
+const AUTOSCALE: i64 = 15_000;
+/// How long a change in a child waits for more, as in [`crate::observe`].
+const BURST: i64 = 20;
+/// A watch that tells of everything within a moment.
+pub const PROMPT: Delays = Delays { usual: (2, 60), late: (0, 0) };
+/// One that is late now and then.
+pub const SLUGGISH: Delays = Delays { usual: (2, 60), late: (7, 4_000) };
+
+const USER: By<'static> = By::other("user");
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Watch(u32),
+    Pass(u32, Key),
+    Deployment(String),
+    Pod(String),
+    Autoscale,
+    Collect,
+    /// A process starts, whose lists are so many milliseconds old.
+    Start(i64),
+    /// A process ends.
+    End(u32),
+}
+
+/// A cluster, and the operators in it.
+pub struct Simulation {
+    store: Arc<Mutex<Store>>,
+    deployments: Deployments,
+    operators: BTreeMap<u32, Operator>,
+    count: u32,
+    agenda: Agenda<Event>,
+    random: Random,
+    delays: Delays,
+    /// Pods that the requests need.
+    pub load: i64,
+    /// The fault of the next pass.
+    fault: Option<(u32, Fault)>,
+    judge: Judge,
+    /// Changes in the log that were looked at.
+    seen: usize,
+    /// One line for each change, with the virtual time.
+    pub trace: Vec<String>,
+    /// Rules that were broken, with the time.
+    pub violations: Vec<String>,
+    /// Time of the operator's last write.
+    pub written: i64,
+    passes: usize,
+}
+
+impl Simulation {
+    pub fn new(seed: u64, delays: Delays) -> Self {
+        let random = Random::new(seed);
+        let mut simulation = Self {
+            store: Arc::new(Mutex::new(Store::new(BEGIN))),
+            deployments: Deployments::new(random.fork(1)),
+            operators: BTreeMap::new(),
+            count: 0,
+            agenda: Agenda::default(),
+            random: random.fork(2),
+            delays,
+            load: 3,
+            fault: None,
+            judge: Judge::default(),
+            seen: 0,
+            trace: Vec::new(),
+            violations: Vec::new(),
+            written: BEGIN,
+            passes: 0,
+        };
+        simulation.agenda.add(BEGIN, Event::Start(0));
+        simulation.agenda.add(BEGIN + AUTOSCALE, Event::Autoscale);
+        simulation
+    }
+
+    /// Milliseconds since the story began.
+    pub fn elapsed(&self) -> i64 {
+        self.store().now - BEGIN
+    }
+
+    pub fn passes(&self) -> usize {
+        self.passes
+    }
+
+    /// The cluster as it is.
+    pub fn store(&self) -> std::sync::MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, milliseconds: i64) {
+        let until = self.store().now + milliseconds;
+        while let Some((at, event)) = self.agenda.next(until) {
+            {
+                let mut store = lock(&self.store);
+                store.now = store.now.max(at);
+            }
+            self.happen(event);
+            self.absorb();
+        }
+        self.store().now = until;
+    }
+
+    /// Lets time pass until nothing but counting happens for a while, or for so long at most.
+    pub fn settle(&mut self, quiet: i64, most: i64) -> bool {
+        let end = self.store().now + most;
+        while self.store().now < end {
+            self.run(1_000);
+            if self.store().now - self.written >= quiet {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Watch(id) => self.watch(id),
+            Event::Pass(id, key) => self.pass(id, &key),
+            Event::Deployment(name) => {
+                let looks = self.deployments.sync(&mut lock(&self.store), &name);
+                self.look(looks);
+            }
+            Event::Pod(name) => {
+                let looks = self.deployments.live(&mut lock(&self.store), &name);
+                self.look(looks);
+            }
+            Event::Autoscale => {
+                let mut store = lock(&self.store);
+                autoscaler::scale(&mut store, self.load);
+                self.agenda.add(store.now + AUTOSCALE, Event::Autoscale);
+            }
+            Event::Collect => {
+                let mut store = lock(&self.store);
+                for id in store.orphans() {
+                    // It was there a moment ago.
+                    drop(store.delete(By::other("garbage-collector"), &id, &DeleteParams::default()));
+                }
+            }
+            Event::Start(ago) => drop(self.start(ago)),
+            Event::End(id) => {
+                self.note(&format!("operator-{id} ends"));
+                self.operators.remove(&id);
+            }
+        }
+    }
+
+    /// Starts a process whose lists are so many milliseconds old. It leads at once.
+    fn start(&mut self, ago: i64) -> u32 {
+        self.count += 1;
+        let id = self.count;
+        let operator = Operator::start(&self.store, format!("operator-{id}"), self.random.fork(u64::from(id) + 100), self.delays, ago);
+        self.operators.insert(id, operator);
+        self.note(&format!("operator-{id} starts, with lists {ago} ms old"));
+        let now = self.store().now;
+        self.agenda.add(now, Event::Watch(id));
+        id
+    }
+
+    fn watch(&mut self, id: u32) {
+        let store = lock(&self.store);
+        let Some(operator) = self.operators.get_mut(&id) else { return };
+        let (due, next) = operator.watch(&store);
+        for key in due {
+            self.agenda.add(store.now + BURST, Event::Pass(id, key));
+        }
+        if let Some(next) = next {
+            self.agenda.add(next, Event::Watch(id));
+        }
+    }
+
+    fn pass(&mut self, id: u32, key: &Key) {
+        let Some(operator) = self.operators.get_mut(&id).filter(|operator| operator.leads) else { return };
+        self.passes += 1;
+        let fault = self.fault.take();
+        let outcome = operator.pass(&self.store, key, fault);
+        let troubles: Vec<String> = operator.troubles.iter().map(|trouble| format!("operator-{id} has trouble: {trouble}")).collect();
+        troubles.iter().for_each(|trouble| self.note(trouble));
+        let now = self.store().now;
+        match outcome {
+            Outcome::Done(Some(after)) => self.agenda.add(now + milliseconds(after), Event::Pass(id, key.clone())),
+            Outcome::Done(None) => {}
+            Outcome::Crashed => {
+                self.operators.remove(&id);
+                let after = self.random.between(500, 20_000);
+                let ago = if self.random.percent(30) { self.random.between(0, 30_000) } else { 0 };
+                self.note(&format!("operator-{id} crashes"));
+                self.agenda.add(now + signed(after), Event::Start(signed(ago)));
+            }
+        }
+        if let Some((left, fault)) = fault {
+            self.note(&format!("(in that pass of operator-{id}, after {left} writes: {fault:?})"));
+        }
+    }
+
+    fn look(&mut self, looks: Vec<Look>) {
+        for look in looks {
+            match look {
+                Look::Deployment(name, at) => self.agenda.add(at, Event::Deployment(name)),
+                Look::Pod(name, at) => self.agenda.add(at, Event::Pod(name)),
+            }
+        }
+    }
+
+    /// Whatever follows from the changes that were just made.
+    fn absorb(&mut self) {
+        let (changes, vain) = {
+            let mut store = lock(&self.store);
+            let changes = store.log().get(self.seen..).unwrap_or_default().to_vec();
+            self.seen = store.log().len();
+            (changes, std::mem::take(&mut store.vain))
+        };
+        let now = self.store().now;
+        for change in changes {
+            if change.by_operator {
+                self.written = now;
+            }
+            self.trace.extend(trace::line(&change).map(|line| format!("{} {line}", clock(now - BEGIN))));
+            for broken in self.judge.see(&change) {
+                self.violate(&broken);
+            }
+            match change.id.watched {
+                Watched::Child(Kind::Deployment) if change.by != "deployment-controller" => {
+                    let lag = signed(self.random.between(10, 800));
+                    self.agenda.add(now + lag, Event::Deployment(change.id.name.clone()));
+                }
+                Watched::Microservice if change.after.is_none() => self.agenda.add(now + 500, Event::Collect),
+                _ => {}
+            }
+            for id in self.operators.keys() {
+                self.agenda.add(now + 1, Event::Watch(*id));
+            }
+        }
+        for (id, lag) in vain {
+            if lag == 0 {
+                self.violate(&format!("a write to {id} changed nothing"));
+            }
+        }
+    }
+
+    fn violate(&mut self, what: &str) {
+        self.note(&format!("!!! {what}"));
+        let at = clock(self.elapsed());
+        self.violations.push(format!("{at} {what}"));
+    }
+
+    pub fn note(&mut self, text: &str) {
+        let at = clock(self.elapsed());
+        self.trace.push(format!("{at} # {text}"));
+    }
+}
+
+/// What happens from outside.
+impl Simulation {
+    /// The user applies a manifest.
+    pub fn create(&mut self, name: &str, spec: &Value) {
+        self.note(&format!("the user creates {name}: {spec}"));
+        let body = json!({"spec": spec, "status": {"observedGeneration": -1}});
+        self.store().create(USER, &Id::new(Watched::Microservice, name), &body);
+        self.absorb();
+    }
+
+    /// The user changes a manifest: a merge patch.
+    pub fn patch(&mut self, name: &str, patch: &Value) {
+        self.note(&format!("the user patches {name}: {patch}"));
+        let id = Id::new(Watched::Microservice, name);
+        drop(self.store().edit(USER, &id, |object| fields::merge(object, patch)));
+        self.absorb();
+    }
+
+    /// Somebody deletes an object by hand.
+    pub fn delete(&mut self, id: &Id) {
+        self.note(&format!("somebody deletes {id}"));
+        drop(self.store().delete(USER, id, &DeleteParams::default()));
+        self.absorb();
+    }
+
+    /// A pod dies with its node.
+    pub fn kill(&mut self, pod: &str) {
+        self.note(&format!("{pod} is killed"));
+        let looks = self.deployments.kill(&mut lock(&self.store), By::other("node"), pod);
+        self.look(looks);
+        self.absorb();
+    }
+
+    /// A node is drained: the pod goes if the budgets allow it.
+    pub fn evict(&mut self, pod: &str) {
+        let id = Id::new(Watched::Pod, pod);
+        let allowed = {
+            let store = self.store();
+            store.get(&id).is_some_and(|object| autoscaler::may_evict(&store, object))
+        };
+        if allowed {
+            self.kill(pod);
+        }
+    }
+
+    /// The next pass meets a fault after so many writes.
+    pub fn fail(&mut self, writes: u32, fault: Fault) {
+        self.fault = Some((writes, fault));
+    }
+
+    /// No watch tells anything for so long.
+    pub fn freeze(&mut self, milliseconds: i64) {
+        let until = self.store().now + milliseconds;
+        self.note(&format!("all views are frozen for {milliseconds} ms"));
+        self.operators.values_mut().for_each(|operator| operator.freeze(until));
+    }
+
+    /// The watch of a kind is broken for so long.
+    pub fn lose(&mut self, watched: Watched, milliseconds: i64) {
+        let until = self.store().now + milliseconds;
+        self.note(&format!("the watch of {} is broken for {milliseconds} ms", watched.name()));
+        self.operators.values_mut().for_each(|operator| operator.lose(watched, until));
+    }
+
+    /// A second process leads too, from lists of a while ago, and one of the two ends some time later.
+    pub fn split(&mut self, ago: i64, frozen: i64, together: i64) {
+        let first = self.operators.keys().next().copied();
+        let second = self.start(ago);
+        let now = self.store().now;
+        if let Some(operator) = self.operators.get_mut(&second) {
+            operator.freeze(now + frozen);
+        }
+        let ends = if self.random.percent(50) { first.unwrap_or(second) } else { second };
+        self.agenda.add(now + together, Event::End(ends));
+    }
+
+    /// No further faults.
+    pub fn calm(&mut self) {
+        self.note("no more faults");
+        self.fault = None;
+        self.delays = PROMPT;
+        self.operators.values_mut().for_each(|operator| operator.calm(PROMPT));
+    }
+
+    /// Names of the pods that are there.
+    pub fn pods(&self) -> Vec<String> {
+        self.deployments.pods().filter(|pod| !pod.is_leaving()).map(|pod| pod.name.clone()).collect()
+    }
+
+    /// Names of the objects of a kind.
+    pub fn names(&self, watched: Watched) -> Vec<String> {
+        self.store().all(watched).map(|(id, _)| id.name.clone()).collect()
+    }
+
+    pub fn object(&self, watched: Watched, name: &str) -> Option<Arc<Value>> {
+        self.store().get(&Id::new(watched, name)).cloned()
+    }
+
+    pub fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+}
+
+/// Key of a service of this name.
+pub fn key(name: &str) -> Key {
+    Key::new(NAMESPACE, name)
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX / 4)
+}
+
+/// Virtual time as people read it.
+fn clock(milliseconds: i64) -> String {
+    format!("{:>4}:{:02}.{:03}", milliseconds / 60_000, milliseconds / 1000 % 60, milliseconds % 1000)
+}
