@@ -53,6 +53,8 @@ enum Outcome {
     },
     Written {
         uid: String,
+        /// It has another spec than the one that was seen, so its status speaks of the past.
+        outdated: bool,
     },
     Failed(Failure),
     /// It waits for another child that failed.
@@ -60,8 +62,10 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn written(live: Option<Live>) -> Self {
-        Self::Written { uid: live.map(|live| live.uid).unwrap_or_default() }
+    fn written(before: Option<&Live>, after: Option<Live>) -> Self {
+        let generation = |live: &Live| live.object.pointer("/metadata/generation").and_then(Value::as_i64);
+        let same = before.and_then(generation).zip(after.as_ref().and_then(generation)).is_some_and(|(before, after)| before == after);
+        Self::Written { uid: after.map(|live| live.uid).unwrap_or_default(), outdated: !same }
     }
 
     /// Not now; nobody need do anything.
@@ -153,7 +157,7 @@ impl<S: Server> Applier<S> {
             (Step::Create { body } | Step::Replace { body, .. }, _) => {
                 let written = self.wire.apply(service, reference, &body).await?;
                 tracing::debug!(service = %wire::key(service), child = %reference, "created");
-                Ok(Outcome::written(written))
+                Ok(Outcome::written(None, written))
             }
             (Step::Update { body, path }, live) => self.update(service, child, live, &body, &path).await,
         }
@@ -186,7 +190,7 @@ impl<S: Server> Applier<S> {
         if let Some(written) = &written {
             self.stubborn.check(&key, body, written);
         }
-        Ok(Outcome::written(written))
+        Ok(Outcome::written(live, written))
     }
 
     /// Deletes and makes anew.
@@ -196,7 +200,7 @@ impl<S: Server> Applier<S> {
         if !self.wire.delete(service, live).await? {
             return Ok(Outcome::passing(format!("{reference} is being deleted, to be made anew because {why}")));
         }
-        Ok(Outcome::written(self.wire.apply(service, reference, body).await?))
+        Ok(Outcome::written(None, self.wire.apply(service, reference, body).await?))
     }
 
     /// Deletes what nothing asks for.
@@ -236,9 +240,12 @@ fn note(applied: &mut Applied, reference: &ChildRef, outcome: Outcome) {
     match outcome {
         Outcome::Held => {}
         Outcome::Kept { uid } => drop(applied.existing.insert(reference.clone(), uid)),
-        Outcome::Written { uid } => {
+        Outcome::Written { uid, outdated } => {
             applied.existing.insert(reference.clone(), uid);
             applied.written.insert(reference.clone());
+            if outdated {
+                applied.outdated.insert(reference.clone());
+            }
         }
         Outcome::Failed(Failure { cause, message }) => {
             tracing::debug!(child = %reference, ?cause, message, "not as planned");

@@ -9,7 +9,7 @@ use crate::model::{Candidate, Placed, Progress, Step as Planned};
 use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
-use super::layout::{Layout, Role, Set, Size, is_settled, layout};
+use super::layout::{Layout, Role, Set, Size, is_restoring, layout};
 use super::scene::{Scene, is_rolling};
 use super::{DEADLINE, Step, blue_green};
 
@@ -58,9 +58,14 @@ pub fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<Str
         let revision = &set.at.revision;
         match set.role {
             Role::Candidate => lacking(&workload, set.target, &candidate.at.revision),
+            Role::Stable if is_restoring(scene, &set.at) => Some(format!("revision {revision} is being restored first")),
+            // It keeps all its pods until the switch.
+            Role::Stable if candidate.strategy == Strategy::BlueGreen => None,
             Role::Stable => surplus(&workload, set),
             // Without requests they hold up nothing.
             Role::Leaving if layout.pinned.is_some() => None,
+            // Others are not well, and until there are more of the new ones these must serve.
+            Role::Leaving if set.size != Size::Fixed(0) => None,
             Role::Leaving => Some(format!("revision {revision} still has {} pods", workload.pods())),
             Role::Parked => None,
         }
@@ -79,10 +84,9 @@ fn lacking(workload: &Workload, target: Size, revision: &str) -> Option<String> 
 /// Pods of the old version that are not well hold up nothing; too many of them do.
 fn surplus(workload: &Workload, set: &Set) -> Option<String> {
     let (target, there) = match set.target {
-        Size::Fixed(count) => (count, workload.current && workload.desired == count && workload.total <= count),
+        Size::Fixed(count) => (count, workload.current && workload.desired == count && workload.total.min(workload.available) <= count),
         Size::Autoscaled { at_least, .. } => (at_least, workload.desired >= at_least),
     };
-    let there = there && is_settled(workload, &set.at);
     (!there).then(|| format!("revision {} has {} pods on its way to {target}", set.at.revision, workload.pods()))
 }
 

@@ -120,9 +120,7 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
         (None, Some(candidate)) => vec![set(&candidate.at, Role::Candidate, alone(0))],
         (None, None) => Vec::new(),
         (Some(stable), Some(candidate)) => {
-            let old = scene.workloads.named(&stable.deployment);
-            let (first, second) = if !is_settled(&old, stable) {
-                // What was rolling in it when the strategy changed is taken back first.
+            let (first, second) = if is_restoring(scene, stable) {
                 (alone(0), Size::Fixed(0))
             } else if candidate.strategy == Strategy::BlueGreen {
                 (alone(0), Size::Fixed(blue_green::wanted(scene, stable, candidate)))
@@ -134,10 +132,19 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
     }
 }
 
-/// The Deployment runs this revision and no other. Whether its pods are well does not matter: a broken version must not
-/// stand in the way of the one that mends it.
-pub fn is_settled(workload: &Workload, at: &Placed) -> bool {
-    workload.revision.as_ref() == Some(&at.revision) && (workload.total == workload.updated || !workload.current)
+/// What was rolling in the stable revision's Deployment when the strategy changed is being taken back, and all is well enough
+/// to wait for that. A broken version must not stand in the way of the one that mends it.
+pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
+    let workload = scene.workloads.named(&stable.deployment);
+    // Numbers of a moment ago tell it too, and a change of the size alone must not look like one of the pods.
+    let settled = workload.revision.as_ref() == Some(&stable.revision) && workload.total == workload.updated;
+    let least = match &scene.service.scaling {
+        // The new pods must get no requests, so as long as any of the mixed ones serves they wait.
+        _ if scene.service.rollout.strategy == Strategy::BlueGreen => 1,
+        Scaling::Fixed(total) => total - scene.slack(scene.service.rollout.strategy, *total).unavailable,
+        Scaling::Auto(bounds) => bounds.min,
+    };
+    !settled && workload.available >= least
 }
 
 /// Sizes of both sides of a canary by pod ratio.
@@ -190,7 +197,7 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
         Scaling::Fixed(total) => *total,
         Scaling::Auto(_) => progress.capacity.unwrap_or_else(|| scene.capacity(progress)),
     };
-    let strategy = progress.candidate.as_ref().map_or(Strategy::Canary, |candidate| candidate.strategy);
+    let strategy = progress.candidate.as_ref().map_or(scene.service.rollout.strategy, |candidate| candidate.strategy);
     let moving: Vec<Moving> = sets.iter().map(|set| moving(&scene.workloads.named(&set.at.deployment), set.target)).collect();
     // The autoscaler's own growth, and that of the side that gains, comes on top: it is wanted.
     let wanted = moving.iter().map(|set| set.target).sum::<i32>();

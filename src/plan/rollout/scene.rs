@@ -7,6 +7,7 @@ use crate::model::{Placed, Progress, Scaling, Service};
 use crate::observe::world::{Pod, Revision};
 use crate::plan::workload::{Workload, Workloads};
 
+use super::layout::is_restoring;
 use super::ratio::Slack;
 
 /// Why somebody's command, and not a failure, took a revision out.
@@ -71,17 +72,22 @@ impl Scene<'_> {
         match &progress.candidate {
             Some(candidate) => stays && candidate.at.deployment == *home,
             None => {
-                stays && is_rolling(self.service.rollout.strategy) && progress.parked.is_empty() && self.others(progress).next().is_none()
+                let alone = self.unplaced(progress).all(|workload| workload.name == *home);
+                stays && is_rolling(self.service.rollout.strategy) && progress.parked.is_empty() && alone
             }
         }
     }
 
     /// Deployments with pods that are neither of the stable revision's nor of the candidate's nor parked.
     pub fn others<'a>(&'a self, progress: &'a Progress) -> impl Iterator<Item = &'a Workload> {
+        let home = self.in_place(progress).then_some(&self.service.name);
+        self.unplaced(progress).filter(move |workload| Some(&workload.name) != home)
+    }
+
+    fn unplaced<'a>(&'a self, progress: &'a Progress) -> impl Iterator<Item = &'a Workload> {
         let stable = progress.stable.as_ref().map(|at| &at.deployment);
         let candidate = progress.candidate.as_ref().map(|candidate| &candidate.at.deployment);
-        let home = (stable.is_none() && candidate.is_none() && is_rolling(self.service.rollout.strategy)).then_some(&self.service.name);
-        let placed = [stable, candidate, home];
+        let placed = [stable, candidate];
         self.workloads.0.iter().filter(move |workload| {
             let parked = progress.parked.iter().any(|parked| parked.deployment == workload.name);
             workload.pods() > 0 && !parked && !placed.contains(&Some(&workload.name))
@@ -95,6 +101,10 @@ impl Scene<'_> {
         let strategy = progress.candidate.as_ref().map_or(self.service.rollout.strategy, |candidate| candidate.strategy);
         let stable = progress.stable.as_ref();
         if strategy != Strategy::BlueGreen && progress.parked.is_empty() {
+            return None;
+        }
+        // A rolling update that another strategy has put an end to is taken back pod by pod, and until then all of them serve.
+        if stable.is_some_and(|at| progress.parked.is_empty() && is_restoring(self, at)) {
             return None;
         }
         match (&progress.candidate, stable) {
@@ -135,7 +145,8 @@ pub fn recover(progress: &Progress, scene: &Scene) -> Progress {
         // The Deployment `<name>` says it from its creation on, so that the end of a first rollout costs no write.
         let says = |workload: &Workload| workload.stable && workload.name != scene.service.name;
         let complete = |workload: &Workload| workload.total == workload.updated && workload.available >= workload.desired;
-        let served = |workload: &&Workload| workload.available > 0 && (says(workload) || complete(workload));
+        let blamed = |workload: &Workload| workload.revision.is_none() || workload.revision == progress.failed;
+        let served = |workload: &&Workload| workload.available > 0 && !blamed(workload) && (says(workload) || complete(workload));
         let best = scene.workloads.0.iter().filter(served).max_by_key(|workload| (says(workload), workload.available));
         progress.stable =
             best.and_then(|workload| Some(Placed { revision: workload.revision.clone()?, deployment: workload.name.clone() }));

@@ -172,6 +172,7 @@ impl Story {
                 continue;
             }
             applied.written.insert(child.reference.clone());
+            applied.outdated.insert(child.reference.clone());
             match live {
                 Some(live) => live.object = child.object.clone(),
                 None => self.world.children.push(live_child(&child.reference, uid, child.object.clone())),
