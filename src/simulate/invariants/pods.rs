@@ -8,7 +8,7 @@ use crate::observe::Watched;
 use crate::simulate::store::Change;
 
 use super::truth::{belongs, count, replicas, revision};
-use super::{COUNTING, Record, Truth, is_ready, most, selects, slack};
+use super::{COUNTING, Record, Slack, Truth, is_ready, most, selects};
 
 /// Milliseconds for which a pod may be under two budgets: as long as an old leader may go on from an old view.
 const LONGEST_DOUBLED: i64 = 45_000;
@@ -58,7 +58,9 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
         let total = i64::from(most(service));
         // Autoscaled shares grow before the others shrink, up to twice of what there is.
         let total = if matches!(service.scaling, Scaling::Auto(_)) { total.max(2 * asked) } else { total };
-        total + i64::from(slack(service).surge.max(0)) + if named { total } else { 0 }
+        // By the most generous strategy: the rollout under way may have begun under another one.
+        let surge = Slack::of(&service.rollout, Strategy::Canary, i32::try_from(total).unwrap_or(i32::MAX)).surge;
+        total + i64::from(surge) + if named { total } else { 0 }
     });
     let idle: i64 =
         record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();
