@@ -1,7 +1,7 @@
 //! One `Microservice` manifest becomes a production-grade service on Kubernetes.
 //!
 //! ```text
-//! watch ──► observe ──► plan ──► apply ──► report        arrows never point back; only `controller` knows all rooms
+//! watch ──► observe ──► plan ──► apply ──► report        arrows never point back; only `controller` and `simulate` know all rooms
 //! ```
 //!
 //! | room | holds |

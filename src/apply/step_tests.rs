@@ -205,3 +205,16 @@ fn pods_start_at_creation_and_with_another_template() {
     assert!(!starts_pods(&with("a", 2), Some(&live)));
     assert!(starts_pods(&with("b", 1), Some(&live)));
 }
+
+#[test]
+fn pods_are_taken_only_from_a_deployment_of_ours_that_has_more() {
+    let service = service(json!({"replicas": 3}));
+    let child = child(Kind::Deployment, &json!({"replicas": 3}));
+    for (found, owner, expected) in
+        [(5, Ownership::Ours, true), (3, Ownership::Ours, false), (1, Ownership::Ours, false), (5, Ownership::Orphaned, false)]
+    {
+        let mut live = Live { owner, ..made(&service, &child) };
+        live.object["spec"]["replicas"] = json!(found);
+        assert_eq!(takes_pods(&child, &live), expected, "{found}");
+    }
+}

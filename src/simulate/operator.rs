@@ -158,13 +158,13 @@ impl Operator {
         None
     }
 
-    /// Milliseconds by which the view is behind.
+    /// Milliseconds by which the view is behind; 0 only if it is not.
     pub fn lag(&self, store: &Store) -> i64 {
         let oldest = Watched::ALL.into_iter().filter_map(|watched| {
             let told = self.told.get(&watched).copied().unwrap_or_default();
             store.changes(watched).get(told).and_then(|place| store.log().get(*place)).map(|change| change.at)
         });
-        oldest.min().map_or(0, |at| store.now - at)
+        oldest.min().map_or(0, |at| (store.now - at).max(1))
     }
 
     /// One pass over one service, in no time.

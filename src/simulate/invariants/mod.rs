@@ -42,6 +42,8 @@ struct Record {
     /// The pass in progress, by its maker and time, and the sets that it has made smaller.
     pass: (String, i64),
     shrunk: Vec<String>,
+    /// Since when a pod has been under two budgets, and which.
+    doubled: Option<(i64, String)>,
 }
 
 impl Judge {
@@ -86,7 +88,7 @@ impl Record {
                 _ => status::written(self, &before, change, &mut broken),
             }
         }
-        pods::budgets(&self.truth, change, &mut broken);
+        pods::budgets(self, change, &mut broken);
         pods::autoscalers(&self.truth, change, &mut broken);
         pods::requests(&self.truth, change, &mut broken);
         broken

@@ -8,7 +8,10 @@ use crate::observe::Watched;
 use crate::simulate::store::Change;
 
 use super::truth::{belongs, count, replicas, revision};
-use super::{COUNTING, Record, Truth, is_ready, most, selects, slack};
+use super::{COUNTING, Record, Slack, Truth, is_ready, most, selects};
+
+/// Milliseconds for which a pod may be under two budgets: as long as an old leader may go on from an old view.
+const LONGEST_DOUBLED: i64 = 45_000;
 
 /// A Deployment was written: rules 1, 3, 4, 5, and who owns the number of pods.
 pub fn deployment(record: &mut Record, before: &Truth, change: &Change, broken: &mut Vec<String>) {
@@ -39,7 +42,7 @@ fn shrink(record: &mut Record, before: &Truth, change: &Change, (was, is): (i64,
     }
     let after = serving - own + own.min(is);
     let (least, unknown) = (record.least(change), record.unknown(change));
-    if after < serving && after + unknown < least {
+    if after + unknown < least.min(serving) {
         broken.push(format!(
             "{name} shrinks from {was} to {is}: then {after} pods serve of {serving} now and {least} promised ({unknown} came or went unseen)"
         ));
@@ -55,7 +58,9 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
         let total = i64::from(most(service));
         // Autoscaled shares grow before the others shrink, up to twice of what there is.
         let total = if matches!(service.scaling, Scaling::Auto(_)) { total.max(2 * asked) } else { total };
-        total + i64::from(slack(service).surge.max(0)) + if named { total } else { 0 }
+        // By the most generous strategy: the rollout under way may have begun under another one.
+        let surge = Slack::of(&service.rollout, Strategy::Canary, i32::try_from(total).unwrap_or(i32::MAX)).surge;
+        total + i64::from(surge) + if named { total } else { 0 }
     });
     let idle: i64 =
         record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();
@@ -71,7 +76,8 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
     let Some(deployment) = change.before.as_ref().filter(|_| candidate.strategy == Strategy::Canary) else { return };
     let known = deployment.pointer("/status/observedGeneration") == deployment.pointer("/metadata/generation");
     let available = deployment.pointer("/status/availableReplicas").and_then(Value::as_i64).unwrap_or_default();
-    if change.lag == 0 && known && available < was && candidate.weight == candidate.observed_weight && !candidate.full {
+    let fixed = record.specs(change).all(|service| matches!(service.scaling, Scaling::Fixed(_)));
+    if fixed && change.lag == 0 && known && available < was && candidate.weight == candidate.observed_weight && !candidate.full {
         broken
             .push(format!("{name} grows from {was} to {is} although only {available} of its pods serve: the growth is the stable side's"));
     }
@@ -88,7 +94,7 @@ pub fn service(record: &Record, before: &Truth, change: &Change, broken: &mut Ve
     }
     let (served, serves) = (count(before.serving()), count(record.truth.serving()));
     let (least, unknown) = (record.least(change), record.unknown(change));
-    if serves < served && serves + unknown < least {
+    if serves + unknown < least.min(served) {
         broken.push(format!(
             "the Service moves to {}: then {serves} pods serve of {served} now and {least} promised ({unknown} came or went unseen)",
             record.truth.pinned().unwrap_or("all pods")
@@ -123,23 +129,26 @@ pub fn requests(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
     }
 }
 
-/// No pod is under two budgets.
-pub fn budgets(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
-    if change.id.watched != Watched::Child(Kind::PodDisruptionBudget) || change.after.is_none() {
-        return;
+/// No pod is under two budgets, or not for long: two processes that both lead may each make one.
+pub fn budgets(record: &mut Record, change: &Change, broken: &mut Vec<String>) {
+    let budget = change.id.watched == Watched::Child(Kind::PodDisruptionBudget);
+    if budget {
+        record.doubled = doubled(&record.truth).map(|text| record.doubled.take().unwrap_or((change.at, text)));
     }
-    let budgets: Vec<(&str, &Value)> = truth.all(change.id.watched).collect();
-    for (name, pod) in truth.all(Watched::Pod) {
-        let over: Vec<&str> = budgets
-            .iter()
-            .filter(|(_, budget)| selects(budget.pointer("/spec/selector/matchLabels"), pod))
-            .map(|(name, _)| *name)
-            .collect();
-        if over.len() > 1 {
-            broken.push(format!("pod {name} is under the budgets {}: no eviction is possible", over.join(" and ")));
-            return;
-        }
+    let overdue = record.doubled.as_ref().filter(|(since, _)| change.at - since > LONGEST_DOUBLED);
+    if let Some((_, text)) = overdue {
+        broken.push(text.clone());
+        record.doubled = None;
     }
+}
+
+fn doubled(truth: &Truth) -> Option<String> {
+    let budgets: Vec<(&str, &Value)> = truth.all(Watched::Child(Kind::PodDisruptionBudget)).collect();
+    truth.all(Watched::Pod).find_map(|(name, pod)| {
+        let over = budgets.iter().filter(|(_, budget)| selects(budget.pointer("/spec/selector/matchLabels"), pod));
+        let over: Vec<&str> = over.map(|(name, _)| *name).collect();
+        (over.len() > 1).then(|| format!("pod {name} is under the budgets {}: no eviction is possible", over.join(" and ")))
+    })
 }
 
 /// No Deployment has two autoscalers.

@@ -20,6 +20,19 @@ fn a_rolling_update_that_is_replaced_by_blue_green_mid_way_keeps_serving() {
     assert_eq!((story.summary(), story.serving()), ("Ready/Serving".into(), vec![("orders:3".into(), 5)]), "{}", story.told());
 }
 
+/// Half of the pods that serve are the canary's when another strategy wants all requests at the old ones.
+#[test]
+#[ignore = "not yet: the Service is moved to the old pods before there are as many as are promised"]
+fn a_canary_that_is_replaced_by_blue_green_mid_way_keeps_serving() {
+    let steps = json!({"steps": [{"setWeight": 50}, {"pause": {"manual": true}}]});
+    let spec = json!({"image": "orders:1", "port": 8080, "replicas": 4, "rollout": {"strategy": "Canary", "canary": steps}});
+    let mut story = Story::ready(&spec);
+    story.edit(&json!({"image": "orders:2"})).settled();
+    story.edit(&json!({"image": "orders:3", "rollout": {"strategy": "BlueGreen"}})).settled();
+    story.sound();
+    assert_eq!((story.summary(), story.serving()), ("Ready/Serving".into(), vec![("orders:3".into(), 4)]), "{}", story.told());
+}
+
 /// With `Recreate` no two versions run at the same time, on the way back neither.
 #[test]
 
@@ -27,9 +40,63 @@ fn a_recreation_in_a_deployment_of_its_own_is_taken_back_without_overlap() {
     let mut story = Story::ready(&json!({"image": "orders:1", "port": 8080, "replicas": 3, "rollout": {"strategy": "Canary"}}));
     story.edit(&json!({"image": "orders:slow", "rollout": {"strategy": "Recreate"}})).run(8);
     let revision = story.progress().candidate_revision().cloned().unwrap_or_default();
-    story.command("abort", &revision).settled();
+    story.command("abort", &revision);
+    for _ in 0..300 {
+        story.0.run(100);
+        let both = story.runs_any(&["orders:1"]) && story.runs_any(&["orders:slow"]);
+        assert!(!both, "two versions run at the same time\n{}", story.told());
+    }
     story.sound();
-    assert_eq!(story.serving(), [("orders:1".into(), 3)], "{}", story.told());
+}
+
+/// The old version's Deployment is deleted by hand when the new one has all the pods.
+#[test]
+#[ignore = "not yet: what is not there is taken for something that has yet to settle, and the candidate makes room for it"]
+fn the_pods_that_serve_stay_when_the_old_deployment_is_deleted() {
+    let mut story = Story::ready(&json!({"image": "orders:1", "port": 8080, "replicas": 3, "rollout": {"strategy": "Canary"}}));
+    story.edit(&json!({"image": "orders:2", "rollout": {"strategy": "Recreate", "paused": true}})).run(30);
+    assert_eq!(story.serving(), [("orders:2".into(), 3)], "{}", story.told());
+    let old = story.progress().stable.map(|at| at.deployment).unwrap_or_default();
+    story.0.delete(&crate::simulate::store::Id::deployment(&old));
+    for _ in 0..200 {
+        story.0.run(100);
+        assert_eq!(story.serving(), [("orders:2".into(), 3)], "{}", story.told());
+    }
+}
+
+fn autoscaled(strategy: &str) -> serde_json::Value {
+    json!({
+        "image": "orders:1", "port": 8080, "autoscaling": {"minReplicas": 2, "maxReplicas": 8},
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+        "rollout": {"strategy": strategy, "canary": {"steps": [{"setWeight": 50}, {"pause": {"manual": true}}]}},
+    })
+}
+
+/// Beside an autoscaler the side that gains grows first. What there is then is not what is needed.
+#[test]
+#[ignore = "not yet: the capacity is that of both sides together, and doubles with each new spec"]
+fn a_rollout_that_begins_again_needs_no_more_pods() {
+    let mut story = Story::ready(&autoscaled("Canary"));
+    story.0.load = 6;
+    story.run(120).edit(&json!({"rollout": {"strategy": "RollingUpdate"}})).run(30);
+    assert_eq!(story.pods(), 6, "{}", story.told());
+    for image in ["orders:slow", "orders:slow-2", "orders:slow-3"] {
+        story.edit(&json!({ "image": image })).run(12);
+        assert!(story.pods() <= 14, "{} pods, where 8 are the most\n{}", story.pods(), story.told());
+    }
+    story.settled().sound();
+}
+
+/// The canary's pods carry load until others do, also when another canary takes its turn.
+#[test]
+#[ignore = "not yet: the next canary forgets the capacity that was noted"]
+fn a_canary_that_is_replaced_beside_an_autoscaler_keeps_serving() {
+    let mut story = Story::ready(&autoscaled("Canary"));
+    story.0.load = 2;
+    story.run(120).edit(&json!({"image": "orders:2"})).run(120);
+    assert_eq!(story.serving(), [("orders:1".into(), 1), ("orders:2".into(), 1)], "{}", story.told());
+    story.edit(&json!({"image": "orders:slow"})).run(240);
+    story.sound();
 }
 
 /// The old version is broken beyond repair, with another one half-way in its Deployment.
