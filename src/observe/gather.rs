@@ -77,7 +77,7 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
     object.metadata.resource_version = Some(main.version.to_string());
     let uid = object.metadata.uid.clone().unwrap_or_default();
 
-    let mut world = World { object, pods: pods(key, rows), ..World::default() };
+    let mut world = World { object, pods: pods(key, rows), leaving: leaving(rows), ..World::default() };
     for row in rows {
         let Watched::Child(kind) = row.watched else { continue };
         let reference = ChildRef { kind, name: row.name(key).to_owned() };
@@ -196,6 +196,17 @@ fn revision(live: &Live) -> Option<Revision> {
         inputs: annotations.and_then(|all| all.get(labels::INPUTS)).and_then(Value::as_str)?.to_owned(),
         template: live.object.get("data")?.clone(),
     })
+}
+
+/// Pods that are being deleted, by revision.
+fn leaving(rows: &[Row]) -> BTreeMap<String, i32> {
+    let mut count = BTreeMap::new();
+    for row in rows {
+        if let Fact::Pod { class: Class::Leaving, revision: Some(revision), .. } = &row.fact {
+            *count.entry(revision.to_string()).or_default() += 1;
+        }
+    }
+    count
 }
 
 /// One ready pod of each revision, and the most telling of those that are not: first the worst of each revision, then

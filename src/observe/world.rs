@@ -27,6 +27,8 @@ pub struct World {
     /// Pods of the service that do not serve, and one of each revision that does: enough to say what is wrong and
     /// which digest runs, bounded whatever the number of pods.
     pub pods: Vec<Pod>,
+    /// Pods of each revision that are being deleted, and still run.
+    pub leaving: BTreeMap<String, i32>,
 }
 
 /// A child as it is in the cluster.

@@ -29,6 +29,8 @@ pub struct Workload {
     pub ready: i32,
     /// Pods that have been ready for `minReadySeconds`.
     pub available: i32,
+    /// Pods of the present revision that are being deleted, and still run; in no other number.
+    pub leaving: i32,
     /// The Deployment's controller gave the present revision up.
     pub deadline_exceeded: bool,
     /// Why pods cannot be created: the server's words, e.g. of a full quota.
@@ -52,6 +54,7 @@ impl Workload {
             updated: status.updated_replicas.unwrap_or(0),
             ready: status.ready_replicas.unwrap_or(0),
             available: status.available_replicas.unwrap_or(0),
+            leaving: 0,
             deadline_exceeded: condition("Progressing")
                 .is_some_and(|c| c.status == "False" && c.reason.as_deref() == Some("ProgressDeadlineExceeded")),
             refused: condition("ReplicaFailure").filter(|c| c.status == "True").and_then(|c| c.message.clone()),
@@ -97,7 +100,11 @@ pub struct Workloads(pub Vec<Workload>);
 
 impl Workloads {
     pub fn of(world: &World, applied: &Applied) -> Self {
-        Self(world.deployments.iter().map(|deployment| Workload::of(deployment, applied)).collect())
+        let leaving = |workload: Workload| {
+            let count = workload.revision.as_ref().and_then(|revision| world.leaving.get(revision)).copied().unwrap_or_default();
+            Workload { leaving: count, ..workload }
+        };
+        Self(world.deployments.iter().map(|deployment| leaving(Workload::of(deployment, applied))).collect())
     }
 
     pub fn find(&self, name: &str) -> Option<&Workload> {

@@ -70,7 +70,7 @@ fn revert(step: &mut Step, scene: &Scene, goal: &str) -> bool {
 /// back to then.
 fn finished(step: &mut Step, scene: &Scene) -> bool {
     let (None, Some(candidate)) = (&step.progress.stable, &step.progress.candidate) else { return false };
-    let finished = !scene.in_place(&step.progress) && lack(scene, &layout(scene, &step.progress), candidate).is_none();
+    let finished = !scene.in_place(&step.progress) && lack(scene, &layout(scene, &step.progress), &step.progress, candidate).is_none();
     if finished {
         Drive { step, scene }.promote();
     }

@@ -9,7 +9,7 @@ use crate::model::{Candidate, Placed, Progress, Step as Planned};
 use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
-use super::layout::{Layout, Role, Set, Size, is_restoring, layout};
+use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
 use super::scene::{Scene, is_rolling};
 use super::{DEADLINE, Step, blue_green};
 
@@ -29,7 +29,7 @@ pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
     }
     let Some(candidate) = drive.step.progress.candidate.clone() else { return };
     let layout = layout(scene, &drive.step.progress);
-    let lack = lack(scene, &layout, &candidate);
+    let lack = lack(scene, &layout, &drive.step.progress, &candidate);
     let given_up = drive.step.progress.failed.as_ref() == Some(&candidate.at.revision);
     if given_up {
         // Left in place; where there is nothing to go back to it may still heal.
@@ -50,7 +50,7 @@ pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
 }
 
 /// Why the step in progress has not got its pods, if it has not; what the candidate lacks comes first.
-pub fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<String> {
+pub fn lack(scene: &Scene, layout: &Layout, progress: &Progress, candidate: &Candidate) -> Option<String> {
     let mut sets: Vec<_> = layout.sets.iter().filter(|set| set.role != Role::Parked).collect();
     sets.sort_by_key(|set| set.role != Role::Candidate);
     sets.into_iter().find_map(|set| {
@@ -58,7 +58,9 @@ pub fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<Str
         let revision = &set.at.revision;
         match set.role {
             Role::Candidate => lacking(&workload, set.target, &candidate.at.revision),
-            Role::Stable if is_restoring(scene, &set.at) => Some(format!("revision {revision} is being restored first")),
+            Role::Stable if is_restoring(scene, &set.at) || is_gathering(scene, progress) => {
+                Some(format!("revision {revision} is being restored first"))
+            }
             // It keeps all its pods until the switch.
             Role::Stable if candidate.strategy == Strategy::BlueGreen => None,
             Role::Stable => surplus(&workload, set),
@@ -100,7 +102,9 @@ impl Drive<'_, '_> {
     /// The weight is the one that the steps say: also when they are edited on the way. The step in progress keeps its
     /// index, or is the last one if there are fewer now.
     fn follow_steps(&mut self) {
-        let capacity = self.scene.capacity(&self.step.progress);
+        // Pods of a candidate of before still carry a part of it.
+        let noted = self.scene.others(&self.step.progress).next().and(self.step.progress.capacity).unwrap_or_default();
+        let capacity = self.scene.capacity(&self.step.progress).max(noted);
         let (scene, autoscaled) = (self.scene, self.scene.is_autoscaled());
         let Progress { candidate: Some(candidate), capacity: persisted, stable, .. } = &mut self.step.progress else { return };
         if candidate.strategy == Strategy::BlueGreen {

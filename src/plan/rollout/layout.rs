@@ -120,7 +120,7 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
         (None, Some(candidate)) => vec![set(&candidate.at, Role::Candidate, alone(0))],
         (None, None) => Vec::new(),
         (Some(stable), Some(candidate)) => {
-            let (first, second) = if is_restoring(scene, stable) {
+            let (first, second) = if is_restoring(scene, stable) || is_gathering(scene, progress) {
                 (alone(0), Size::Fixed(0))
             } else if candidate.strategy == Strategy::BlueGreen {
                 (alone(0), Size::Fixed(blue_green::wanted(scene, stable, candidate)))
@@ -135,7 +135,7 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
 /// What was rolling in the stable revision's Deployment when the strategy changed is being taken back, and all is well enough
 /// to wait for that. A broken version must not stand in the way of the one that mends it.
 pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
-    let workload = scene.workloads.named(&stable.deployment);
+    let Some(workload) = scene.workloads.find(&stable.deployment) else { return false };
     // Numbers of a moment ago tell it too, and a change of the size alone must not look like one of the pods.
     let settled = workload.revision.as_ref() == Some(&stable.revision) && workload.total == workload.updated;
     let least = match &scene.service.scaling {
@@ -145,6 +145,15 @@ pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
         Scaling::Auto(bounds) => bounds.min,
     };
     !settled && workload.available >= least
+}
+
+/// Pods of a canary of before serve until the stable revision has all of its own again; only then do those that are to get
+/// no requests begin.
+pub fn is_gathering(scene: &Scene, progress: &Progress) -> bool {
+    let strategy = progress.candidate.as_ref().map_or(scene.service.rollout.strategy, |candidate| candidate.strategy);
+    let unserved = progress.candidate.as_ref().map_or(0, |candidate| scene.workloads.named(&candidate.at.deployment).pods());
+    let others = scene.others(progress).any(|workload| workload.available > 0);
+    strategy == Strategy::BlueGreen && progress.stable.is_some() && progress.parked.is_empty() && unserved == 0 && others
 }
 
 /// Sizes of both sides of a canary by pod ratio.
@@ -198,7 +207,18 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
         Scaling::Auto(_) => progress.capacity.unwrap_or_else(|| scene.capacity(progress)),
     };
     let strategy = progress.candidate.as_ref().map_or(scene.service.rollout.strategy, |candidate| candidate.strategy);
-    let moving: Vec<Moving> = sets.iter().map(|set| moving(&scene.workloads.named(&set.at.deployment), set.target)).collect();
+    // `Recreate` promises that no two versions run at the same time, and a pod runs until it is gone.
+    let lingering = |workload: &Workload| if strategy == Strategy::Recreate { workload.leaving } else { 0 };
+    let state = |set: &Set| {
+        let workload = scene.workloads.named(&set.at.deployment);
+        let moving = moving(&workload, set.target);
+        // Half-way in an update that never ends, a Deployment keeps pods that do not serve and cannot be rid of; they must
+        // not take the place of those that would.
+        let stuck = set.role == Role::Leaving && workload.current && workload.total > workload.updated && workload.total > workload.desired;
+        let pods = if stuck { workload.available.min(moving.pods) } else { moving.pods };
+        Moving { pods: pods + lingering(&workload), ..moving }
+    };
+    let moving: Vec<Moving> = sets.iter().map(state).collect();
     // The autoscaler's own growth, and that of the side that gains, comes on top: it is wanted.
     let wanted = moving.iter().map(|set| set.target).sum::<i32>();
     let total_wanted = if scene.is_autoscaled() { total.max(wanted) } else { total };

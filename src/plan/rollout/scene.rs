@@ -7,8 +7,8 @@ use crate::model::{Placed, Progress, Scaling, Service};
 use crate::observe::world::{Pod, Revision};
 use crate::plan::workload::{Workload, Workloads};
 
-use super::layout::is_restoring;
-use super::ratio::Slack;
+use super::layout::{is_gathering, is_restoring};
+use super::ratio::{Slack, follower};
 
 /// Why somebody's command, and not a failure, took a revision out.
 pub const ABORTED: &str = "Aborted";
@@ -88,9 +88,12 @@ impl Scene<'_> {
         let stable = progress.stable.as_ref().map(|at| &at.deployment);
         let candidate = progress.candidate.as_ref().map(|candidate| &candidate.at.deployment);
         let placed = [stable, candidate];
+        // Where no two versions may run at the same time, a pod counts until it is gone.
+        let strict = self.service.rollout.strategy == Strategy::Recreate;
         self.workloads.0.iter().filter(move |workload| {
             let parked = progress.parked.iter().any(|parked| parked.deployment == workload.name);
-            workload.pods() > 0 && !parked && !placed.contains(&Some(&workload.name))
+            let there = workload.pods() > 0 || (strict && workload.leaving > 0);
+            there && !parked && !placed.contains(&Some(&workload.name))
         })
     }
 
@@ -104,7 +107,7 @@ impl Scene<'_> {
             return None;
         }
         // A rolling update that another strategy has put an end to is taken back pod by pod, and until then all of them serve.
-        if stable.is_some_and(|at| progress.parked.is_empty() && is_restoring(self, at)) {
+        if stable.is_some_and(|at| progress.parked.is_empty() && is_restoring(self, at)) || is_gathering(self, progress) {
             return None;
         }
         match (&progress.candidate, stable) {
@@ -123,12 +126,17 @@ impl Scene<'_> {
         matches!(self.service.scaling, Scaling::Auto(_))
     }
 
-    /// Pods that the serving Deployments ask for together.
+    /// Pods that the load needs, by the autoscaler's word: those of the set that it leads, and those of the other side at the
+    /// share that is seen.
     pub fn capacity(&self, progress: &Progress) -> i32 {
-        let stable = progress.stable.as_ref().map(|at| self.workloads.named(&at.deployment).desired).unwrap_or_default();
-        let candidate =
-            progress.candidate.as_ref().map(|candidate| self.workloads.named(&candidate.at.deployment).desired).unwrap_or_default();
-        stable + candidate
+        let desired = |at: &Placed| self.workloads.named(&at.deployment).desired;
+        let led = |at: &Placed, share| desired(at) + follower(desired(at), share);
+        match (&progress.stable, &progress.candidate) {
+            (_, Some(candidate)) if candidate.observed_weight > 50 => led(&candidate.at, candidate.observed_weight),
+            (Some(stable), Some(candidate)) => led(stable, 100 - candidate.observed_weight),
+            (Some(at), None) => desired(at),
+            (None, candidate) => candidate.as_ref().map_or(0, |candidate| desired(&candidate.at)),
+        }
     }
 
     /// Seconds since a time, or 0 if it is unknown.

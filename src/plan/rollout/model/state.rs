@@ -258,6 +258,7 @@ pub fn workloads(sets: &[Option<Set>; 4]) -> Workloads {
             updated: set.pods,
             ready: set.available + set.others,
             available: set.available + set.others,
+            leaving: 0,
             deadline_exceeded: set.late,
             refused: None,
         })
