@@ -189,6 +189,10 @@ fn autoscaled(bounds: &Autoscaling, old: &Workload, new: &Workload, capacity: Op
         };
     }
     let grown = |share| part(capacity, share);
+    if candidate.strategy == Strategy::Recreate {
+        // Nobody leads while there are no pods to speak of.
+        return (Size::Fixed(0), Size::Fixed(grown(weight)));
+    }
     match (weight > seen, seen > 50) {
         (true, true) => (Size::Fixed(old.desired), leads(grown(weight))),
         (true, false) => (leads(0), Size::Fixed(grown(weight).max(1).max(new.desired))),
@@ -225,9 +229,11 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
     let mut slack = scene.slack(strategy, total);
     slack.surge += total_wanted - total;
     let sizes = moves::next(&moving, total, slack);
-    for (set, size) in sets.iter_mut().zip(sizes) {
+    let busy = moving.iter().filter(|set| set.size.max(set.pods) > 0).count();
+    for ((set, size), moving) in sets.iter_mut().zip(sizes).zip(&moving) {
+        let alone = busy == usize::from(moving.size.max(moving.pods) > 0);
         if let Size::Fixed(fixed) = &mut set.size {
-            *fixed = size;
+            *fixed = if strategy == Strategy::Recreate && !alone { size.min(moving.size) } else { size };
         }
     }
 }
