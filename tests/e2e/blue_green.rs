@@ -21,11 +21,6 @@ fn shown(service: &Value) -> &str {
     service["spec"]["selector"]["microservices.dev/revision"].as_str().unwrap_or_default()
 }
 
-async fn command(story: &Story, verb: &str, value: &str) {
-    let annotations = json!({format!("microservices.dev/{verb}"): value});
-    story.patch("Microservice", "orders", json!({"metadata": {"annotations": annotations}})).await;
-}
-
 #[tokio::test]
 async fn a_second_set_is_looked_at_switched_to_and_back_at_once() {
     let Some(story) = Story::begin("blue-green").await else { return };
@@ -41,7 +36,7 @@ async fn a_second_set_is_looked_at_switched_to_and_back_at_once() {
     assert_eq!(shown(&story.get("Service", "orders-preview").await), new);
     assert_eq!(story.pods_of("orders", &new).await.len(), 1);
 
-    command(&story, "promote", &new).await;
+    story.command("orders", "promote", &new).await;
     let done = story.until_ready_with("orders", "example.com/orders:2").await;
     assert_eq!(text(&done, "/status/rollout/parked/0/revision"), old);
     assert_eq!(shown(&story.get("Service", "orders").await), new);

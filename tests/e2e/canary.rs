@@ -29,11 +29,6 @@ async fn at_the_pause(story: &Story) -> Value {
     story.until(SOON, "paused", "Microservice", "orders", |o| state(o) == "Paused" && number(o, "/status/rollout/step") == 1).await
 }
 
-async fn command(story: &Story, verb: &str, value: &str) {
-    let annotations = json!({format!("microservices.dev/{verb}"): value});
-    story.patch("Microservice", "orders", json!({"metadata": {"annotations": annotations}})).await;
-}
-
 fn candidate(object: &Value) -> String {
     text(object, "/status/rollout/candidateRevision").to_owned()
 }
@@ -59,7 +54,7 @@ async fn a_canary_grows_step_by_step_and_becomes_stable_without_a_second_roll() 
 
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(state(&story.get("Microservice", "orders").await), "Paused", "nothing goes on by itself");
-    command(&story, "promote", &new).await;
+    story.command("orders", "promote", &new).await;
     let done = story.until_ready_with("orders", "example.com/orders:2").await;
     assert_eq!((text(&done, "/status/revision"), state(&done)), (new.as_str(), "Completed"));
     assert_eq!(text(&done, "/status/rollout/lastAction/result"), "Accepted");
@@ -84,13 +79,13 @@ async fn a_canary_that_is_given_up_leaves_and_its_revision_is_refused_afterwards
     story.patch("Microservice", "orders", image("2")).await;
     let new = candidate(&at_the_pause(&story).await);
 
-    command(&story, "promote", "00000000").await;
+    story.command("orders", "promote", "00000000").await;
     let refused = |o: &Value| text(o, "/status/rollout/lastAction/result") == "Refused";
     let said = story.until(SOON, "refused", "Microservice", "orders", refused).await;
     assert!(text(&said, "/status/rollout/lastAction/message").contains(&new), "{said:#}");
     assert_eq!(state(&said), "Paused");
 
-    command(&story, "abort", &new).await;
+    story.command("orders", "abort", &new).await;
     let back = |o: &Value| state(o) == "Aborted" && message(o, "Stalled").contains("rolled back");
     let aborted = story.until(SOON, "aborted", "Microservice", "orders", back).await;
     assert_eq!(reason(&aborted, "Stalled"), "RolloutAborted");
@@ -99,13 +94,13 @@ async fn a_canary_that_is_given_up_leaves_and_its_revision_is_refused_afterwards
     let left = story.pods("orders").await;
     assert_eq!(left.len(), 5);
     assert_eq!(pods.iter().filter(|pod| left.contains(pod)).count(), 4, "four old ones have never been touched");
-    command(&story, "promote", &new).await;
+    story.command("orders", "promote", &new).await;
     let refused = |o: &Value| text(o, "/status/rollout/lastAction/value") == new && refused(o);
     story.until(SOON, "refused", "Microservice", "orders", refused).await;
 
-    command(&story, "retry", &new).await;
+    story.command("orders", "retry", &new).await;
     at_the_pause(&story).await;
-    command(&story, "promote", &format!("{new}:full")).await;
+    story.command("orders", "promote", &format!("{new}:full")).await;
     story.until_ready_with("orders", "example.com/orders:2").await;
     witness.is_content();
 }
@@ -130,7 +125,7 @@ async fn a_canary_that_never_becomes_ready_is_taken_back_and_says_why() {
     // The next version is tried at once, from the first step.
     story.patch("Microservice", "orders", image("3")).await;
     let new = candidate(&at_the_pause(&story).await);
-    command(&story, "promote", &format!("{new}:full")).await;
+    story.command("orders", "promote", &format!("{new}:full")).await;
     story.until_ready_with("orders", "example.com/orders:3").await;
     witness.is_content();
 }

@@ -1,8 +1,5 @@
 //! Canary and blue-green under steady requests: none fails, and each version answers its share.
 
-use std::time::Duration;
-
-use kube::api::EvictParams;
 use serde_json::{Value, json};
 
 use crate::harness::*;
@@ -13,11 +10,6 @@ fn state(object: &Value) -> &str {
 
 fn candidate(object: &Value) -> String {
     text(object, "/status/rollout/candidateRevision").to_owned()
-}
-
-async fn command(story: &Story, verb: &str, value: &str) {
-    let annotations = json!({format!("microservices.dev/{verb}"): value});
-    story.patch("Microservice", "orders", json!({"metadata": {"annotations": annotations}})).await;
 }
 
 async fn given(story: &Story, image: &str) {
@@ -45,20 +37,16 @@ async fn a_canary_answers_every_request_and_its_share_of_them() {
     assert!((share - 0.25).abs() < error, "{share:.3} of {all} requests, and 0.25 ± {error:.3} was due");
 
     // A drain in the middle of it.
-    let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(story.client.clone(), &story.namespace);
     let victim = story.pods_of("orders", &old).await.remove(0);
-    while let Err(error) = pods.evict(&victim, &EvictParams::default()).await {
-        assert!(matches!(&error, kube::Error::Api(status) if status.code == 429), "{error}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    command(&story, "promote", &new).await;
+    story.evict(&victim).await;
+    story.command("orders", "promote", &new).await;
     let done = |o: &Value| is_ready(o) && text(o, "/status/revision") == new;
     story.until(POD_TIME, "promoted", "Microservice", "orders", done).await;
 
     given(&story, &TEST_SERVER[0]).await;
     let again = story.until(POD_TIME, "paused", "Microservice", "orders", |o| state(o) == "Paused").await;
     assert_eq!(candidate(&again), old, "the same pods are the same revision");
-    command(&story, "abort", &old).await;
+    story.command("orders", "abort", &old).await;
     let back = |o: &Value| state(o) == "Aborted" && message(o, "Stalled").contains("rolled back");
     story.until(POD_TIME, "aborted", "Microservice", "orders", back).await;
     let summary = story.all_answered(2500).await;
@@ -82,7 +70,7 @@ async fn a_switch_and_its_return_answer_every_request() {
     let (served, _) = story.sample("looks-around", "http://orders/", &TEST_SERVER[1]).await;
     assert_eq!((seen, served), (1.0, 0.0), "the new version answers at its preview address and nowhere else");
 
-    command(&story, "promote", &candidate(&waits)).await;
+    story.command("orders", "promote", &candidate(&waits)).await;
     story.until(POD_TIME, "switched", "Microservice", "orders", |o| is_ready(o) && text(o, "/status/revision") == candidate(&waits)).await;
     let (served, _) = story.sample("looks-again", "http://orders/", &TEST_SERVER[1]).await;
     assert!(served > 0.99, "{served} of all requests go to the new version");

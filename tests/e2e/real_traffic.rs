@@ -1,8 +1,5 @@
 //! Real pods, real packets: no request fails, whatever happens to the pods.
 
-use std::time::Duration;
-
-use kube::api::EvictParams;
 use serde_json::{Value, json};
 
 use crate::harness::*;
@@ -28,14 +25,9 @@ async fn evicted_pod_by_pod_it_answers_every_request() {
     story.service("orders", server(&TEST_SERVER[0], 3)).await;
     story.until(POD_TIME, "Ready", "Microservice", "orders", is_ready).await;
     story.begin_requests("http://orders/", 75).await;
-    let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(story.client.clone(), &story.namespace);
     let place = story.audit();
     for pod in story.pods("orders").await {
-        // The budget answers 429 while the one before has no successor, and for a while the client asks again by itself.
-        while let Err(error) = pods.evict(&pod, &EvictParams::default()).await {
-            assert!(matches!(&error, kube::Error::Api(status) if status.code == 429), "{error}");
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+        story.evict(&pod).await;
     }
     story.until(POD_TIME, "three new pods", "Microservice", "orders", |o| is_ready(o) && number(o, "/status/readyReplicas") == 3).await;
     let summary = story.all_answered(2000).await;

@@ -100,6 +100,22 @@ impl Story {
         self.until(SOON, "Ready", "Microservice", name, is_ready).await
     }
 
+    /// A command by annotation.
+    pub async fn command(&self, name: &str, verb: &str, value: &str) {
+        let annotations = json!({format!("microservices.dev/{verb}"): value});
+        self.patch("Microservice", name, json!({"metadata": {"annotations": annotations}})).await;
+    }
+
+    /// Evicts a pod, as a drain does. The budget answers 429 while the one before has no successor, and for a while the
+    /// client asks again by itself.
+    pub async fn evict(&self, pod: &str) {
+        let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(self.client.clone(), &self.namespace);
+        while let Err(error) = pods.evict(pod, &kube::api::EvictParams::default()).await {
+            assert!(matches!(&error, kube::Error::Api(status) if status.code == 429), "{error}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
     /// Ready, with this image and no other.
     pub async fn until_ready_with(&self, name: &str, image: &str) -> Value {
         self.until(SOON, "Ready", "Microservice", name, |o| is_ready(o) && text(o, "/status/image") == image).await
