@@ -36,6 +36,7 @@ mod features;
 mod first_light;
 mod leader;
 mod ownership;
+mod plugin;
 mod quiet;
 mod real_install;
 mod real_pods;

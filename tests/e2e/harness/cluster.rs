@@ -205,6 +205,15 @@ impl Cluster {
         command
     }
 
+    /// The plugin, which is the operator's own binary: its exit status, and what it said on both streams.
+    pub fn plugin(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = Command::new(operator_binary());
+        command.arg("kubectl").args(arguments).arg("--kubeconfig").arg(&self.kubeconfig);
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        (output.status.code(), said)
+    }
+
     pub async fn config(&self) -> Config {
         let file = Kubeconfig::read_from(&self.kubeconfig).unwrap();
         Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()
