@@ -190,3 +190,58 @@ async fn a_service_moves_between_all_strategies_without_a_restart() {
     story.until(SOON, "in one Deployment again", "Deployment", "orders", |o| number(o, "/status/availableReplicas") == 3).await;
     witness.is_content();
 }
+
+#[tokio::test]
+async fn an_operator_that_is_killed_again_and_again_skips_and_repeats_no_step() {
+    let Some(mut story) = Story::apart("canary-killed").await else { return };
+    // Nobody else is there to take over, and each start would wait for the lease of the dead.
+    let index = story.start_operator("", Setup { arguments: vec!["--leader-elect=false".to_owned()], ..Setup::default() });
+    story.operator_number(index).wait_ready(SOON);
+    let mut patient = spec("1");
+    patient["rollout"]["progressDeadlineSeconds"] = json!(60);
+    let pause = json!({"pause": {"seconds": 1}});
+    patient["rollout"]["canary"]["steps"] = json!([{"setWeight": 20}, pause, {"setWeight": 40}, pause, {"setWeight": 80}, pause]);
+    story.service("orders", patient).await;
+    story.until_ready("orders").await;
+    let witness = Witness::of(&story, "orders", 5, 7).await;
+    let steps = Recording::of(&story, "Microservice", "orders", "/status/rollout/step").await;
+    story.patch("Microservice", "orders", image("2")).await;
+    for round in 0..8u64 {
+        tokio::time::sleep(Duration::from_millis(300 + round * 7919 % 613)).await;
+        story.operator_number(index).kill();
+        story.operator_number(index).begin();
+    }
+    story.until_ready_with("orders", "example.com/orders:2").await;
+    let seen: Vec<i64> = steps.values().iter().filter_map(Value::as_i64).collect();
+    assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6], "every step once, in order");
+    witness.is_content();
+}
+
+#[tokio::test]
+async fn beside_an_autoscaler_a_canary_keeps_what_the_load_needs() {
+    let Some(story) = Story::begin("canary-autoscaled").await else { return };
+    // As much as is asked for: the autoscaler wants to stay where it is.
+    let template = json!({"metadata": {"annotations": {"kwok.x-k8s.io/usage-cpu": "70m"}}});
+    let mut scaled = spec("1");
+    scaled.as_object_mut().unwrap().remove("replicas");
+    scaled["autoscaling"] = json!({"minReplicas": 4, "maxReplicas": 8, "cpu": {"averageUtilization": 70}});
+    scaled["podTemplate"] = template;
+    scaled["rollout"]["canary"]["steps"] = json!([{"setWeight": 25}, {"pause": {"manual": true}}]);
+    story.service("orders", scaled).await;
+    let first = story.until_ready("orders").await;
+    let witness = Witness::of(&story, "orders", 4, 16).await;
+    story.patch("Microservice", "orders", image("2")).await;
+    let new = candidate(&at_the_pause(&story).await);
+    assert_eq!(story.pods_of("orders", &new).await.len(), 1, "a third of what the other side has, which is 4");
+    let follows = |o: &Value| text(o, "/spec/scaleTargetRef/name").to_owned();
+    let old = story.get("HorizontalPodAutoscaler", "orders").await;
+    assert_eq!(follows(&old), format!("orders-{}", text(&first, "/status/revision")));
+    assert_eq!((number(&old, "/spec/minReplicas"), number(&old, "/spec/maxReplicas")), (3, 6), "its share of 4 to 8");
+    story.command("orders", "promote", &new).await;
+    story.until_ready_with("orders", "example.com/orders:2").await;
+    let led = story.get("HorizontalPodAutoscaler", "orders").await;
+    assert_eq!(follows(&led), format!("orders-{new}"));
+    assert_eq!((number(&led, "/spec/minReplicas"), number(&led, "/spec/maxReplicas")), (4, 8));
+    assert_eq!(story.list("HorizontalPodAutoscaler", "").await.len(), 1);
+    witness.is_content();
+}
