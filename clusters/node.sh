@@ -250,8 +250,7 @@ start_cilium() {
     ln -sf "/usr/lib/llvm-$LLVM_VERSION/bin/clang" "/usr/lib/llvm-$LLVM_VERSION/bin/llc" "$STATE/cilium/tools/"
     kubectl_admin apply --server-side -f "$sources/crds"
     # Envoy is not part of it, so HTTP rules are not enforced; DNS and FQDN rules are, by the agent's own proxy.
-    # kube-proxy does the Services: without a name for its own, the agent would do those that pods call too, and it moves
-    # open connections to other pods when an endpoint leaves, which kube-proxy does not. Pods keep their addresses on every link: nothing is masqueraded. No other node has to
+    # kube-proxy does the Services. Pods keep their addresses on every link: nothing is masqueraded. No other node has to
     # learn of a changed identity first, so there is no grace period; a change of labels of a running pod or namespace
     # takes effect within 30 s all the same, at a random moment that cannot be set (ciliumIdentityMaxJitter).
     # Its HOME is there because it leaves a file for every process in ~/.config/gops.
@@ -259,7 +258,7 @@ start_cilium() {
       start cilium-agent "$(binary cilium-agent)" --k8s-kubeconfig-path "$STATE/cilium.kubeconfig" \
       --identity-allocation-mode crd --ipam kubernetes --routing-mode native --ipv4-native-routing-cidr "$POD_CIDR" \
       --enable-ipv4=true --enable-ipv6=false --enable-endpoint-routes=true --devices eth0,internet \
-      --kube-proxy-replacement=false --k8s-service-proxy-name=none --enable-bpf-masquerade=false --enable-ipv4-masquerade=false \
+      --kube-proxy-replacement=false --enable-bpf-masquerade=false --enable-ipv4-masquerade=false \
       --enable-l7-proxy=true --external-envoy-proxy=true --enable-envoy-config=false --enable-hubble=false \
       --enable-health-checking=false --identity-change-grace-period 0s --cni-exclusive=false \
       --lib-dir "$STATE/cilium/lib"

@@ -263,9 +263,10 @@ impl Drive<'_, '_> {
         let capacity = scene.capacity(&self.step.progress);
         let progress = &mut self.step.progress;
         let Some(candidate) = progress.candidate.take() else { return };
-        if candidate.strategy == Strategy::BlueGreen && progress.stable.is_some() {
+        let apart = candidate.strategy == Strategy::BlueGreen && progress.stable.is_some();
+        if apart && scene.workloads.named(&candidate.at.deployment).pods() > 0 {
             progress.parked.push(parked(scene, candidate.at, seconds));
-        } else if scene.is_autoscaled() {
+        } else if !apart && scene.is_autoscaled() {
             progress.capacity = Some(capacity);
         }
     }

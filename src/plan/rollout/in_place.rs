@@ -11,6 +11,9 @@ use super::scene::Scene;
 use super::{DEADLINE, Step};
 
 pub fn watch(step: &mut Step, scene: &Scene) {
+    if scene.others(&step.progress).next().is_none() {
+        step.progress.capacity = None;
+    }
     if !complete(step, scene) {
         fail(step, scene);
     }

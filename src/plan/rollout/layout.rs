@@ -113,7 +113,7 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
         let going = progress.candidate_revision().filter(|_| !is_rolling(scene.service.rollout.strategy));
         let revision = going.map_or_else(|| scene.goal(progress).to_owned(), Clone::clone);
         let at = Placed { revision, deployment: scene.service.name.clone() };
-        return vec![set(&at, Role::Stable, alone(0))];
+        return vec![set(&at, Role::Stable, alone(progress.capacity.unwrap_or(0)))];
     }
     match (&progress.stable, &progress.candidate) {
         (Some(stable), None) => vec![set(stable, Role::Stable, alone(progress.capacity.unwrap_or(0)))],
@@ -182,10 +182,12 @@ fn autoscaled(bounds: &Autoscaling, old: &Workload, new: &Workload, capacity: Op
     let capacity = capacity.unwrap_or(old.desired + new.desired);
     let leads = |at_least| Size::Autoscaled { start: bounds.min, at_least };
     if weight == seen {
+        // What the leader has for a moment beyond its bounds is not mirrored.
+        let follows = |leader: i32, share| follower(leader, share).min(part(bounds.max, 100 - share));
         return if weight > 50 {
-            (Size::Fixed(follower(new.desired, weight)), leads(0))
+            (Size::Fixed(follows(new.desired, weight)), leads(0))
         } else {
-            (leads(0), Size::Fixed(if weight == 0 { 0 } else { follower(old.desired, 100 - weight) }))
+            (leads(0), Size::Fixed(if weight == 0 { 0 } else { follows(old.desired, 100 - weight) }))
         };
     }
     let grown = |share| part(capacity, share);
@@ -208,7 +210,7 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
     }
     let total = match &scene.service.scaling {
         Scaling::Fixed(total) => *total,
-        Scaling::Auto(_) => progress.capacity.unwrap_or_else(|| scene.capacity(progress)),
+        Scaling::Auto(_) => needed(scene, progress, sets),
     };
     let strategy = progress.candidate.as_ref().map_or(scene.service.rollout.strategy, |candidate| candidate.strategy);
     // `Recreate` promises that no two versions run at the same time, and a pod runs until it is gone.
@@ -238,11 +240,25 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
     }
 }
 
-fn moving(workload: &Workload, target: Size) -> Moving {
-    let target = match target {
+/// Pods that must serve beside an autoscaler: what there was when the shares began to move, and once they are the new ones,
+/// what it says of the set that it leads, and the other side's part.
+fn needed(scene: &Scene, progress: &Progress, sets: &[Set]) -> i32 {
+    let moved = progress.candidate.as_ref().is_some_and(|candidate| candidate.weight == candidate.observed_weight);
+    match progress.capacity {
+        Some(capacity) if !moved => capacity,
+        _ => sets.iter().map(|set| in_the_end(&scene.workloads.named(&set.at.deployment), set.target)).sum(),
+    }
+}
+
+fn in_the_end(workload: &Workload, target: Size) -> i32 {
+    match target {
         Size::Fixed(count) => count,
         Size::Autoscaled { at_least, .. } => workload.desired.max(at_least),
-    };
+    }
+}
+
+fn moving(workload: &Workload, target: Size) -> Moving {
+    let target = in_the_end(workload, target);
     Moving { size: workload.desired, pods: workload.total, available: workload.available, target }
 }
 
