@@ -130,6 +130,11 @@ impl Progress {
         }
     }
 
+    /// No revision is to blame any more.
+    pub fn forgive(&mut self) {
+        (self.failed, self.failure, self.undo) = (None, None, None);
+    }
+
     /// Hash of the stable revision.
     pub fn stable_revision(&self) -> Option<&String> {
         self.stable.as_ref().map(|at| &at.revision)

@@ -8,7 +8,7 @@ use crate::observe::World;
 use crate::observe::world::Ownership;
 
 use super::conditions::{Conditions, Is, STALLED, SUSPENDED};
-use super::rollout::layout::{Role, Set, layout};
+use super::rollout::layout::layout;
 use super::rollout::{self, Step, scene::Scene};
 use super::verdict::{self, Verdict};
 use super::workload::{Workload, Workloads};
@@ -20,15 +20,7 @@ pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &C
     let workloads = Workloads::of(world, applied);
     let target = revision::target(service, &world.revisions);
     let hash = target.hash.clone();
-    let scene = Scene {
-        service,
-        target: &hash,
-        revisions: &world.revisions,
-        workloads: &workloads,
-        pods: &world.pods,
-        addressed: addressed(service, applied),
-        now,
-    };
+    let scene = Scene::of(service, &hash, world, &workloads, addressed(service, applied), now);
     let step = rollout::step(progress, target, &scene);
     let workload = serving(&scene, &step.progress);
 
@@ -53,8 +45,7 @@ pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &C
 /// The pods that get requests, as one workload.
 fn serving(scene: &Scene, progress: &Progress) -> Workload {
     let layout = layout(scene, progress);
-    let serves = |set: &&Set| set.role != Role::Parked && layout.pinned.as_ref().is_none_or(|revision| *revision == set.at.revision);
-    let names: Vec<&str> = layout.sets.iter().filter(serves).map(|set| set.at.deployment.as_str()).collect();
+    let names: Vec<&str> = layout.serving().map(|set| set.at.deployment.as_str()).collect();
     scene.workloads.sum(&names)
 }
 

@@ -40,15 +40,7 @@ pub use tidy::tidy;
 pub fn children(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Children {
     let target = history::target(service, &world.revisions);
     let workloads = Workloads::of(world, &Applied::default());
-    let scene = Scene {
-        service,
-        target: &target.hash,
-        revisions: &world.revisions,
-        workloads: &workloads,
-        pods: &world.pods,
-        addressed: false,
-        now,
-    };
+    let scene = Scene::of(service, &target.hash, world, &workloads, false, now);
     let layout = layout(&scene, progress);
     // A template that was rendered by another version may mount its files under another name; then this version's
     // ConfigMap would be there for nothing.
@@ -83,7 +75,7 @@ pub fn fresh(service: &Service, now: Timestamp) -> Children {
     let target = history::target(service, &[]);
     let workloads = Workloads::default();
     let hash = target.hash.clone();
-    let scene = Scene { service, target: &hash, revisions: &[], workloads: &workloads, pods: &[], addressed: false, now };
+    let scene = Scene::of(service, &hash, &world, &workloads, false, now);
     let begun = rollout::step(&Progress::default(), target, &scene).progress;
     children(service, &begun, &world, now)
 }

@@ -35,8 +35,11 @@ pub fn advance(drive: &mut Drive) {
     match candidate.step {
         0 => enter(scene, candidate, if candidate.full { GROW } else { WAIT }),
         WAIT => {
-            let Some(seconds) = service.rollout.blue_green.delay_seconds.map(i64::from).or(candidate.full.then_some(0)) else { return };
-            let left = if candidate.full { 0 } else { seconds - scene.since(candidate.step_started_at.as_ref()) };
+            let left = match service.rollout.blue_green.delay_seconds {
+                _ if candidate.full => 0,
+                Some(seconds) => i64::from(seconds) - scene.since(candidate.step_started_at.as_ref()),
+                None => return,
+            };
             if left > 0 {
                 return drive.wake(left);
             }

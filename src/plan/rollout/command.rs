@@ -131,9 +131,7 @@ fn retry(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
         Some(failed) => return Err(format!("revision {revision} is not the failed one; the failed revision is {failed}")),
         None => return Err(format!("revision {revision} has not failed; there is nothing to try again")),
     }
-    step.progress.failed = None;
-    step.progress.failure = None;
-    step.progress.undo = None;
+    step.progress.forgive();
     if let Some(candidate) = &mut step.progress.candidate {
         candidate.lacking_since = Some(Time(scene.now));
     }

@@ -92,7 +92,7 @@ fn surplus(workload: &Workload, set: &Set) -> Option<String> {
     (!there).then(|| format!("revision {} has {} pods on its way to {target}", set.at.revision, workload.pods()))
 }
 
-/// Begins a step: its index, its time, and the weight that it sets.
+/// Begins a step: its index and its time. The weight follows from the index.
 pub fn enter(scene: &Scene, candidate: &mut Candidate, index: usize) {
     candidate.step = index;
     candidate.step_started_at = Some(Time(scene.now));
@@ -222,9 +222,7 @@ impl Drive<'_, '_> {
         if progress.failed.as_deref() == Some(scene.target) && progress.undo.as_ref() != Some(&candidate.at.revision)
             || candidate.at.revision == scene.target
         {
-            progress.failed = None;
-            progress.failure = None;
-            progress.undo = None;
+            progress.forgive();
         }
         let pods = scene.workloads.named(&candidate.at.deployment);
         let note = format!("revision {} serves with {} of {} pods", candidate.at.revision, pods.available, pods.desired);

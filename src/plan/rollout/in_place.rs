@@ -34,9 +34,7 @@ fn complete(step: &mut Step, scene: &Scene) -> bool {
     step.events.push(Event::normal("RolloutCompleted", "Rollout", note));
     let progress = &mut step.progress;
     if goal == scene.target {
-        progress.failed = None;
-        progress.failure = None;
-        progress.undo = None;
+        progress.forgive();
     }
     progress.stable = Some(Placed { revision: goal, deployment: scene.service.name.clone() });
     progress.candidate = None;

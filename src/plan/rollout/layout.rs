@@ -23,6 +23,14 @@ pub struct Layout {
     pub preview: Option<String>,
 }
 
+impl Layout {
+    /// The Deployments whose pods get requests.
+    pub fn serving(&self) -> impl Iterator<Item = &Set> {
+        let named = |set: &&Set| self.pinned.as_ref().is_none_or(|revision| *revision == set.at.revision);
+        self.sets.iter().filter(|set| set.role != Role::Parked).filter(named)
+    }
+}
+
 /// A Deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Set {
@@ -150,10 +158,9 @@ pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
 /// Pods of a canary of before serve until the stable revision has all of its own again; only then do those that are to get
 /// no requests begin.
 pub fn is_gathering(scene: &Scene, progress: &Progress) -> bool {
-    let strategy = progress.candidate.as_ref().map_or(scene.service.rollout.strategy, |candidate| candidate.strategy);
     let unserved = progress.candidate.as_ref().map_or(0, |candidate| scene.workloads.named(&candidate.at.deployment).pods());
     let others = scene.others(progress).any(|workload| workload.available > 0);
-    strategy == Strategy::BlueGreen && progress.stable.is_some() && progress.parked.is_empty() && unserved == 0 && others
+    scene.strategy(progress) == Strategy::BlueGreen && progress.stable.is_some() && progress.parked.is_empty() && unserved == 0 && others
 }
 
 /// Sizes of both sides of a canary by pod ratio.
@@ -212,7 +219,7 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
         Scaling::Fixed(total) => *total,
         Scaling::Auto(_) => needed(scene, progress, sets),
     };
-    let strategy = progress.candidate.as_ref().map_or(scene.service.rollout.strategy, |candidate| candidate.strategy);
+    let strategy = scene.strategy(progress);
     // `Recreate` promises that no two versions run at the same time, and a pod runs until it is gone.
     let lingering = |workload: &Workload| if strategy == Strategy::Recreate { workload.leaving } else { 0 };
     let state = |set: &Set| {
@@ -226,10 +233,10 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
     };
     let moving: Vec<Moving> = sets.iter().map(state).collect();
     // The autoscaler's own growth, and that of the side that gains, comes on top: it is wanted.
-    let wanted = moving.iter().map(|set| set.target).sum::<i32>();
-    let total_wanted = if scene.is_autoscaled() { total.max(wanted) } else { total };
     let mut slack = scene.slack(strategy, total);
-    slack.surge += total_wanted - total;
+    if scene.is_autoscaled() {
+        slack.surge += (moving.iter().map(|set| set.target).sum::<i32>() - total).max(0);
+    }
     let sizes = moves::next(&moving, total, slack);
     let busy = moving.iter().filter(|set| set.size.max(set.pods) > 0).count();
     for ((set, size), moving) in sets.iter_mut().zip(sizes).zip(&moving) {

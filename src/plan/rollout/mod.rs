@@ -114,9 +114,7 @@ pub fn step(before: &Progress, target: Target, scene: &Scene) -> Step {
 /// A spec that asks for something else than the failed revision takes the blame off it.
 fn forget(step: &mut Step) {
     if step.progress.failed.is_some() && !step.failed() {
-        step.progress.failed = None;
-        step.progress.failure = None;
-        step.progress.undo = None;
+        step.progress.forgive();
     }
 }
 

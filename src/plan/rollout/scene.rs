@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::api::v1alpha1::{OnFailure, OnSpecChange, Strategy};
 use crate::model::{Placed, Progress, Scaling, Service};
+use crate::observe::World;
 use crate::observe::world::{Pod, Revision};
 use crate::plan::workload::{Workload, Workloads};
 
@@ -27,6 +28,13 @@ pub struct Scene<'a> {
     /// The Service was brought to plan in this pass, or there is none.
     pub addressed: bool,
     pub now: Timestamp,
+}
+
+impl<'a> Scene<'a> {
+    /// What a world shows to a decision. `addressed`: see the field.
+    pub fn of(service: &'a Service, target: &'a str, world: &'a World, workloads: &'a Workloads, addressed: bool, now: Timestamp) -> Self {
+        Self { service, target, revisions: &world.revisions, workloads, pods: &world.pods, addressed, now }
+    }
 }
 
 impl Scene<'_> {
@@ -101,9 +109,8 @@ impl Scene<'_> {
     ///
     /// As long as there are pods that must get none, whatever strategy made them, the Service names a revision.
     pub fn pinned<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
-        let strategy = progress.candidate.as_ref().map_or(self.service.rollout.strategy, |candidate| candidate.strategy);
         let stable = progress.stable.as_ref();
-        if strategy != Strategy::BlueGreen && progress.parked.is_empty() {
+        if self.strategy(progress) != Strategy::BlueGreen && progress.parked.is_empty() {
             return None;
         }
         // A rolling update that another strategy has put an end to is taken back pod by pod, and until then all of them serve.
@@ -116,6 +123,11 @@ impl Scene<'_> {
             (Some(candidate), Some(_)) if candidate.weight == 100 => Some(&candidate.at.revision),
             (_, stable) => stable.map(|at| at.revision.as_str()),
         }
+    }
+
+    /// The strategy in force: that of the rollout under way, or the spec's.
+    pub fn strategy(&self, progress: &Progress) -> Strategy {
+        progress.candidate.as_ref().map_or(self.service.rollout.strategy, |candidate| candidate.strategy)
     }
 
     pub fn slack(&self, strategy: Strategy, total: i32) -> Slack {

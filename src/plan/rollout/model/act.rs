@@ -3,7 +3,7 @@
 use crate::plan::revision::Target;
 use crate::plan::rollout;
 
-use super::super::layout::{Layout, Role, Set as Planned, Size, layout};
+use super::super::layout::{Role, Size, layout};
 use super::super::scene::Scene;
 use super::rules::{self, Pass};
 use super::state::{BAD, REVISIONS, Saved, Set, Setting, State, now, workloads};
@@ -249,9 +249,4 @@ fn write(live: &mut Option<Set>, revision: u8, size: i32) {
     set.current = false;
     set.late = false;
     set.version = (set.version + 1) % 4;
-}
-
-/// Sets that get requests under this plan.
-pub fn serving(plan: &Layout) -> impl Iterator<Item = &Planned> {
-    plan.sets.iter().filter(|set| set.role != Role::Parked && plan.pinned.as_ref().is_none_or(|revision| *revision == set.at.revision))
 }

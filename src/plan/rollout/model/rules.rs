@@ -30,8 +30,8 @@ impl Pass<'_> {
     /// A Deployment gets another size or another revision.
     pub fn writes(&mut self, planned: &Planned, size: i32) -> Verdict {
         let before = self.seen(&planned.at.deployment);
-        let serves = act::serving(self.plan).any(|set| set.at == planned.at);
-        let asked: i32 = act::serving(self.plan).map(|set| self.seen(&set.at.deployment).map_or(0, |seen| seen.desired)).sum();
+        let serves = self.plan.serving().any(|set| set.at == planned.at);
+        let asked: i32 = self.plan.serving().map(|set| self.seen(&set.at.deployment).map_or(0, |seen| seen.desired)).sum();
         let had = before.map_or(0, |seen| seen.desired);
         if size > had && self.plan.pinned.is_none() {
             let total = asked - had + size;
@@ -46,8 +46,8 @@ impl Pass<'_> {
         let carried = |name: &str, limit: Option<i32>| {
             self.seen(name).map_or(0, |seen| (seen.available + seen.others).min(limit.unwrap_or(seen.desired)))
         };
-        let after: i32 = act::serving(self.plan).map(|set| carried(&set.at.deployment, (set.at == planned.at).then_some(size))).sum();
-        let now: i32 = act::serving(self.plan).map(|set| carried(&set.at.deployment, None)).sum();
+        let after: i32 = self.plan.serving().map(|set| carried(&set.at.deployment, (set.at == planned.at).then_some(size))).sum();
+        let now: i32 = self.plan.serving().map(|set| carried(&set.at.deployment, None)).sum();
         require(after >= now.min(self.state.pods), || format!("rule 1: {after} of {} pods are left to serve", self.state.pods))
     }
 
