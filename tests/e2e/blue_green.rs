@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::*;
 
 fn spec(tag: &str, settings: Value) -> Value {
-    let rollout = json!({"strategy": "BlueGreen", "progressDeadlineSeconds": 8, "scaleDownDelaySeconds": 6, "abortScaleDownDelaySeconds": 4, "blueGreen": settings});
+    let rollout = json!({"strategy": "BlueGreen", "progressDeadlineSeconds": 60, "scaleDownDelaySeconds": 6, "abortScaleDownDelaySeconds": 4, "blueGreen": settings});
     json!({"image": format!("example.com/orders:{tag}"), "port": 8080, "replicas": 3, "rollout": rollout})
 }
 
@@ -63,7 +63,8 @@ async fn a_second_set_that_fails_or_is_given_up_never_serves() {
     let old = text(&first, "/status/revision").to_owned();
     let (pods, witness) = (story.pods("orders").await, Witness::of(&story, "orders", 3, 6).await);
     let services = Recording::of(&story, "Service", "orders", "/spec/selector").await;
-    story.patch("Microservice", "orders", image("2-bad")).await;
+    let soon = json!({"spec": {"image": "example.com/orders:2-bad", "rollout": {"progressDeadlineSeconds": 8}}});
+    story.patch("Microservice", "orders", soon).await;
     let back = |o: &Value| is_stalled(o, "ProgressDeadlineExceeded");
     let failed = story.until(SOON, "rolled back", "Microservice", "orders", back).await;
     assert_eq!(text(&failed, "/status/rollout/state"), "RolledBack");
@@ -73,7 +74,9 @@ async fn a_second_set_that_fails_or_is_given_up_never_serves() {
     assert_eq!(story.pods("orders").await, pods);
     assert_eq!(services.values().len(), 1, "the Service has not moved: {:?}", services.values());
 
-    story.patch("Microservice", "orders", image("3")).await;
+    story
+        .patch("Microservice", "orders", json!({"spec": {"image": "example.com/orders:3", "rollout": {"progressDeadlineSeconds": 60}}}))
+        .await;
     let delayed = story.until(SOON, "waits", "Microservice", "orders", paused).await;
     assert!(message(&delayed, "Reconciling").contains("it goes on at"), "{}", message(&delayed, "Reconciling"));
     let done = story.until_ready_with("orders", "example.com/orders:3").await;

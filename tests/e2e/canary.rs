@@ -7,17 +7,28 @@ use serde_json::{Value, json};
 use crate::harness::audit::Request;
 use crate::harness::*;
 
+/// Seconds for a step that is to succeed: as many as a busy machine needs.
+const PATIENCE: i64 = 60;
+/// For one that is to fail.
+const IMPATIENCE: i64 = 8;
+
 fn steps() -> Value {
     json!([{"setWeight": 20}, {"pause": {"manual": true}}, {"setWeight": 60}, {"pause": {"seconds": 1}}])
 }
 
 fn spec(image: &str) -> Value {
-    let rollout = json!({"strategy": "Canary", "progressDeadlineSeconds": 8, "canary": {"steps": steps()}});
+    let rollout = json!({"strategy": "Canary", "progressDeadlineSeconds": PATIENCE, "canary": {"steps": steps()}});
     json!({"image": format!("example.com/orders:{image}"), "port": 8080, "replicas": 5, "rollout": rollout})
 }
 
 fn image(tag: &str) -> Value {
     json!({"spec": {"image": format!("example.com/orders:{tag}")}})
+}
+
+fn image_within(tag: &str, seconds: i64) -> Value {
+    let mut patch = image(tag);
+    patch["spec"]["rollout"] = json!({"progressDeadlineSeconds": seconds});
+    patch
 }
 
 fn state(object: &Value) -> &str {
@@ -111,7 +122,7 @@ async fn a_canary_that_never_becomes_ready_is_taken_back_and_says_why() {
     story.service("orders", spec("1")).await;
     let first = story.until_ready("orders").await;
     let (pods, witness) = (story.pods("orders").await, Witness::of(&story, "orders", 5, 7).await);
-    story.patch("Microservice", "orders", image("2-bad")).await;
+    story.patch("Microservice", "orders", image_within("2-bad", IMPATIENCE)).await;
     let back = |o: &Value| is_stalled(o, "ProgressDeadlineExceeded") && message(o, "Stalled").contains("rolled back");
     let failed = story.until(SOON, "rolled back", "Microservice", "orders", back).await;
     let said = message(&failed, "Stalled");
@@ -123,7 +134,7 @@ async fn a_canary_that_never_becomes_ready_is_taken_back_and_says_why() {
     assert_eq!(story.pods("orders").await, pods, "no pod of the old version was touched");
 
     // The next version is tried at once, from the first step.
-    story.patch("Microservice", "orders", image("3")).await;
+    story.patch("Microservice", "orders", image_within("3", PATIENCE)).await;
     let new = candidate(&at_the_pause(&story).await);
     story.command("orders", "promote", &format!("{new}:full")).await;
     story.until_ready_with("orders", "example.com/orders:3").await;
@@ -198,7 +209,6 @@ async fn an_operator_that_is_killed_again_and_again_skips_and_repeats_no_step() 
     let index = story.start_operator("", Setup { arguments: vec!["--leader-elect=false".to_owned()], ..Setup::default() });
     story.operator_number(index).wait_ready(SOON);
     let mut patient = spec("1");
-    patient["rollout"]["progressDeadlineSeconds"] = json!(60);
     let pause = json!({"pause": {"seconds": 1}});
     patient["rollout"]["canary"]["steps"] = json!([{"setWeight": 20}, pause, {"setWeight": 40}, pause, {"setWeight": 80}, pause]);
     story.service("orders", patient).await;
