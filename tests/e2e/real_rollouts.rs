@@ -25,7 +25,7 @@ async fn a_canary_answers_every_request_and_its_share_of_them() {
     story.service("orders", spec).await;
     let first = story.until(POD_TIME, "Ready", "Microservice", "orders", is_ready).await;
     let old = text(&first, "/status/revision").to_owned();
-    story.begin_requests("http://orders/", 90).await;
+    story.begin_requests("http://orders/", 100).await;
 
     given(&story, &TEST_SERVER[1]).await;
     let paused = story.until(POD_TIME, "paused", "Microservice", "orders", |o| state(o) == "Paused").await;
@@ -49,7 +49,7 @@ async fn a_canary_answers_every_request_and_its_share_of_them() {
     story.command("orders", "abort", &old).await;
     let back = |o: &Value| state(o) == "Aborted" && message(o, "Stalled").contains("rolled back");
     story.until(POD_TIME, "aborted", "Microservice", "orders", back).await;
-    let summary = story.all_answered(2500).await;
+    let summary = story.all_answered(1500).await;
     let revisions = summary["revisions"].to_string();
     assert!(TEST_SERVER.iter().all(|image| revisions.contains(image.as_str())), "both revisions answered: {summary:#}");
 }
@@ -65,7 +65,7 @@ async fn a_switch_and_its_return_answer_every_new_connection() {
     // Cilium does the Services of this cluster's pods, and sends what comes on an open connection to another pod as soon as
     // the old one leaves the Service, which resets it. So each request has a connection of its own, and of the two switches
     // each may meet one request under way.
-    story.begin_requests_of("http://orders/", 75, "1").await;
+    story.begin_requests_of("http://orders/", 90, "1").await;
 
     given(&story, &TEST_SERVER[1]).await;
     let waits = story.until(POD_TIME, "waits", "Microservice", "orders", |o| state(o) == "Paused").await;
@@ -80,5 +80,5 @@ async fn a_switch_and_its_return_answer_every_new_connection() {
     given(&story, &TEST_SERVER[0]).await;
     let back = |o: &Value| is_ready(o) && text(o, "/status/revision") == text(&first, "/status/revision");
     story.until(POD_TIME, "back", "Microservice", "orders", back).await;
-    story.answered_but_for_resets(2000, 2).await;
+    story.answered_but_for_resets(1400, 2).await;
 }

@@ -30,7 +30,7 @@ async fn evicted_pod_by_pod_it_answers_every_request() {
         story.evict(&pod).await;
     }
     story.until(POD_TIME, "three new pods", "Microservice", "orders", |o| is_ready(o) && number(o, "/status/readyReplicas") == 3).await;
-    let summary = story.all_answered(2000).await;
+    let summary = story.all_answered(1000).await;
     if let Some((log, place)) = place {
         let evictions: Vec<_> =
             audit::since(&log, place).into_iter().filter(|r| r.namespace == story.namespace && r.resource == "pods/eviction").collect();
@@ -47,7 +47,7 @@ async fn rolled_to_a_new_image_it_answers_every_request() {
     story.begin_requests("http://orders/", 60).await;
     story.service("orders", server(&TEST_SERVER[1], 3)).await;
     story.until(POD_TIME, "rolled", "Microservice", "orders", |o| is_ready(o) && text(o, "/status/rollout/state") == "Completed").await;
-    let summary = story.all_answered(2000).await;
+    let summary = story.all_answered(1000).await;
     let revisions = summary["revisions"].to_string();
     assert!(TEST_SERVER.iter().all(|image| revisions.contains(image.as_str())), "both revisions answered: {summary:#}");
 }
@@ -67,5 +67,5 @@ async fn a_bad_image_is_rolled_back_while_the_old_one_answers_every_request() {
     for part in ["container orders", "ErrImageNeverPull", "spec.image"] {
         assert!(message(&failed, "Stalled").contains(part), "no {part} in {}", message(&failed, "Stalled"));
     }
-    story.all_answered(1500).await;
+    story.all_answered(800).await;
 }

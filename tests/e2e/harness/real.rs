@@ -15,6 +15,10 @@ use super::story::Story;
 /// Time for a real pod to start: image, network (compiled anew for each pod), checks.
 pub const POD_TIME: Duration = Duration::from_secs(90);
 
+/// Time for one request, in milliseconds. These stories find requests that are lost or refused, not slow ones: the clusters,
+/// the stories and their pods share the machine, and a second passes easily while a few pods start.
+const REQUEST_MS: &str = "10000";
+
 /// Makes an image of one static binary and gives it to the node.
 fn image(name_and_tag: &str, binary: &Path, dockerfile: &str) -> String {
     assert!(binary.exists(), "{} is missing: run `make binaries` first", binary.display());
@@ -44,7 +48,7 @@ pub static OPERATOR: LazyLock<String> = LazyLock::new(|| image("microservice-ope
 pub fn server(image: &str, replicas: i32) -> Value {
     json!({
         "image": image, "imagePullPolicy": "Never", "port": 8080, "replicas": replicas,
-        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "resources": {"requests": {"cpu": "30m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
         "env": [{"name": "REVISION", "value": image}],
         "probes": {"readiness": {"httpGet": {"path": "/ready"}, "periodSeconds": 1}},
     })
@@ -54,9 +58,13 @@ pub fn server(image: &str, replicas: i32) -> Value {
 /// Cilium takes up to half a minute to hear of a change.
 #[allow(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
 pub fn visitor(name: &str, labels: Value, arguments: &[&str]) -> Value {
+    // A share of the processors, without which a busy machine starves whoever measures before all others.
+    let resources = json!({"requests": {"cpu": "100m"}});
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels},
-        "spec": {"restartPolicy": "Never", "containers": [{"name": "visitor", "image": TEST_SERVER[0], "imagePullPolicy": "Never", "args": arguments}]},
+        "spec": {"restartPolicy": "Never", "containers": [
+            {"name": "visitor", "image": TEST_SERVER[0], "imagePullPolicy": "Never", "args": arguments, "resources": resources},
+        ]},
     })
 }
 
@@ -87,7 +95,9 @@ impl Story {
             "--url",
             url,
             "--rate",
-            "40",
+            "20",
+            "--timeout-ms",
+            REQUEST_MS,
             "--seconds",
             &length,
             "--new-connection-every",
@@ -106,8 +116,8 @@ impl Story {
     /// Sends requests for some seconds, each on a connection of its own: the share of them that the image answered, and how
     /// many there were. None may fail.
     pub async fn sample(&self, name: &str, url: &str, image: &str) -> (f64, f64) {
-        let arguments = ["client", "--url", url, "--rate", "100", "--seconds", "6", "--new-connection-every", "1"];
-        let quiet = ["--wait-seconds", "30", "--progress-seconds", "0"];
+        let arguments = ["client", "--url", url, "--rate", "50", "--seconds", "12", "--new-connection-every", "1"];
+        let quiet = ["--timeout-ms", REQUEST_MS, "--wait-seconds", "30", "--progress-seconds", "0"];
         let (succeeded, said) = self.visit(name, json!({"app": "client"}), &[&arguments[..], &quiet[..]].concat()).await;
         let summary: Value =
             serde_json::from_str(said.trim().lines().last().unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {said}"));
