@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::api::labels;
 use crate::model::{Child, ChildRef, Kind, Service};
 use crate::observe::World;
 
@@ -16,6 +17,10 @@ pub struct Gateway {
     pub served: bool,
     /// Ready endpoints of the Service that the candidate's share goes to.
     pub endpoints: i32,
+    /// The revision that this Service selects, if it selects one.
+    pub selected: Option<String>,
+    /// A gateway may still give that Service a part of the requests.
+    pub gives: bool,
     /// Per cent that all routes give it, accepted by a gateway; or why not.
     pub accepted: Result<i32, String>,
 }
@@ -26,6 +31,8 @@ impl Gateway {
         Self {
             served: service.routes.iter().all(|route| !world.unserved.contains(&route.kind)),
             endpoints: world.endpoints.get(&canary_name(&service.name)).copied().unwrap_or_default(),
+            selected: selected(service, world),
+            gives: world.routes.iter().any(|route| verdict(route) != Verdict::Accepted || gives(route)),
             accepted: Err("the routes have yet to be applied".to_owned()),
         }
     }
@@ -46,6 +53,18 @@ impl Gateway {
         };
         Self { accepted, ..Self::of(service, world) }
     }
+}
+
+fn selected(service: &Service, world: &World) -> Option<String> {
+    let side = ChildRef { kind: Kind::Service, name: canary_name(&service.name) };
+    let live = world.children.iter().find(|live| live.reference == side)?;
+    live.object.pointer("/spec/selector")?.get(labels::REVISION)?.as_str().map(str::to_owned)
+}
+
+/// A share, requests of its own, or copies.
+fn gives(route: &Value) -> bool {
+    let rules = route.pointer("/spec/rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    weight_of(route) > 0 || rules.len() > 1 || rules.iter().any(|rule| rule.get("filters").is_some())
 }
 
 /// The weight that a route gives the candidate, once a gateway has accepted the route as planned.

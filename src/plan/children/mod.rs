@@ -36,7 +36,7 @@ use crate::observe::World;
 
 pub use metadata::selector_text;
 pub use route::weight_of;
-pub use service::canary_name;
+pub use service::{canary_name, stable_name};
 pub use tidy::tidy;
 
 /// What must exist now: from the spec and persisted progress, and, where a rollout moves pods between Deployments, from how

@@ -26,7 +26,7 @@ pub fn build(service: &Service, layout: &Layout) -> Vec<Child> {
     let main = address(service, &service.name, selected(usual), false);
     let preview = layout.preview.as_ref().map(|revision| address(service, &preview_name(&service.name), selected(Some(revision)), false));
     // Without a candidate of their own both sides lead to the same pods, so that no weight can lead astray.
-    let candidate = layout.share.as_ref().map(|share| &share.revision).or(usual);
+    let candidate = layout.share.as_ref().filter(|share| share.selects).map(|share| &share.revision).or(usual);
     let sides = [(stable_name(&service.name), usual), (canary_name(&service.name), candidate)];
     let sides = sides.into_iter().filter(|_| !service.routes.is_empty());
     let sides = sides.map(|(name, revision)| address(service, &name, selected(revision), true));

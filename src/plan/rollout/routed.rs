@@ -24,6 +24,9 @@ pub const PROPAGATION_SECONDS: i64 = 3;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Share {
     pub revision: String,
+    /// The Service of the candidate's side selects it. Otherwise that Service leads to the stable revision: a side to which
+    /// a gateway may still send requests must not be empty.
+    pub selects: bool,
     /// Per cent of the requests.
     pub weight: i32,
     /// Requests with all these headers are its own.
@@ -39,7 +42,9 @@ pub fn share(scene: &Scene, progress: &Progress) -> Option<Share> {
         return None;
     }
     let pods = scene.workloads.named(&candidate.at.deployment);
-    let ready = if pods.revision.as_ref() == Some(&candidate.at.revision) { pods.available.min(scene.gateway.endpoints) } else { 0 };
+    let available = if pods.revision.as_ref() == Some(&candidate.at.revision) { pods.available } else { 0 };
+    let selected = scene.gateway.selected.as_ref() == Some(&candidate.at.revision);
+    let ready = if selected { available.min(scene.gateway.endpoints) } else { 0 };
     let headers = last(scene, candidate, |step| match step {
         Step::Match(headers) => Some(headers.clone()),
         _ => None,
@@ -50,6 +55,8 @@ pub fn share(scene: &Scene, progress: &Progress) -> Option<Share> {
     });
     Some(Share {
         revision: candidate.at.revision.clone(),
+        // What another candidate was given must be taken back before this one stands in its place.
+        selects: available > 0 && (selected || !scene.gateway.gives),
         weight: weight(candidate, full(scene, progress, stable), wanted(scene, progress, stable, candidate), ready),
         headers: headers.filter(|_| ready > 0).unwrap_or_default(),
         mirror: mirror.filter(|_| ready > 0).unwrap_or_default(),

@@ -73,7 +73,7 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
     let Some(candidate) = progress.candidate.filter(|candidate| candidate.at.deployment == *name && progress.stable.is_some()) else {
         return;
     };
-    let Some(deployment) = change.before.as_ref().filter(|_| candidate.strategy == Strategy::Canary) else { return };
+    let Some(deployment) = change.before.as_ref().filter(|_| candidate.strategy == Strategy::Canary && !candidate.routed) else { return };
     let known = deployment.pointer("/status/observedGeneration") == deployment.pointer("/metadata/generation");
     let available = deployment.pointer("/status/availableReplicas").and_then(Value::as_i64).unwrap_or_default();
     let fixed = record.specs(change).all(|service| matches!(service.scaling, Scaling::Fixed(_)));

@@ -175,7 +175,7 @@ fn pass(
     let (view, before) = (workloads(sets), saved.progress());
     let target = REVISIONS[usize::from(state.target)];
     let selected = state.canary.and_then(|revision| sets.iter().flatten().find(|set| set.revision == revision));
-    let mut gateway = Gateway { served: true, endpoints: selected.map_or(0, |set| set.available), accepted: Err(String::new()) };
+    let mut gateway = Gateway { served: true, endpoints: selected.map_or(0, |set| set.available), accepted: Err(String::new()), selected: state.canary.map(|revision| REVISIONS[usize::from(revision)].to_owned()), gives: state.route != (0, true) };
     let first = gateway.clone();
     let mut scene =
         Scene { service, target, revisions: &setting.records, workloads: &view, gateway: &first, pods: &[], addressed: true, now: now() };
@@ -190,8 +190,9 @@ fn pass(
         left -= 1;
     }
     let share = plan.share.as_ref();
-    let canary = share.map(|share| number(&share.revision)).or(pinned);
+    let canary = share.filter(|share| share.selects).map(|share| number(&share.revision)).or(pinned);
     if setting.routed && canary != next.canary && left > 0 {
+        report.turns(canary)?;
         next.canary = canary;
         left -= 1;
     }

@@ -91,6 +91,17 @@ impl Pass<'_> {
         })
     }
 
+    /// The Service of the candidate's side selects another revision: never one without pods, if a gateway may send requests
+    /// there.
+    pub fn turns(&self, to: Option<u8>) -> Verdict {
+        let ready = |revision: u8| self.sets.iter().flatten().any(|set| set.revision == revision && set.available > 0);
+        let given = self.state.route != (0, true);
+        let any = self.sets.iter().flatten().any(|set| set.available > 0);
+        require(self.stale || !given || !any || to.is_none_or(ready) || to == self.state.pinned, || {
+            format!("rule 2: requests go to {to:?}, which has no pod")
+        })
+    }
+
     /// A Deployment goes.
     pub fn deletes(&self, live: &Set, index: u8) -> Verdict {
         require(live.pods + live.others == 0 || self.stale || live.desired == 0, || {
