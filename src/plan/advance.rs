@@ -8,9 +8,12 @@ use crate::observe::World;
 use crate::observe::world::Ownership;
 
 use super::conditions::{Conditions, Is, STALLED, SUSPENDED};
-use super::rollout::layout::layout;
 use super::gateway::Gateway;
-use super::rollout::{self, Step, scene::{Scene, Sight}};
+use super::rollout::layout::layout;
+use super::rollout::{
+    self, Step,
+    scene::{Scene, Sight},
+};
 use super::verdict::{self, Verdict};
 use super::workload::{Workload, Workloads};
 use super::{Applied, Children, Decision, Event, families, revision};

@@ -52,6 +52,7 @@ pub fn sync(store: &mut Store, name: &str) {
 pub fn accept(store: &mut Store, id: &Id) {
     let Some(generation) = store.get(id).and_then(|route| route.pointer("/metadata/generation").cloned()) else { return };
     let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": generation});
-    let status = json!({"parents": [{"controllerName": "example.com/gateway", "conditions": [condition("Accepted"), condition("ResolvedRefs")]}]});
+    let status =
+        json!({"parents": [{"controllerName": "example.com/gateway", "conditions": [condition("Accepted"), condition("ResolvedRefs")]}]});
     drop(store.edit(GATEWAY, id, |object| object["status"] = status));
 }

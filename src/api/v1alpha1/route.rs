@@ -12,7 +12,10 @@ pub struct Route {
     pub name: String,
     /// Host names, e.g. `orders.example.com` or `*.example.com`. Default: all that the gateway's listeners have.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16), inner(length(max = 253), regex(pattern = "^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")))]
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 253), regex(pattern = "^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))
+    )]
     pub hosts: Option<Vec<String>>,
     /// Paths. Default: all. Not for GRPC.
     #[serde(skip_serializing_if = "Option::is_none")]

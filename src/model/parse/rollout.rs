@@ -60,7 +60,9 @@ fn steps(given: Vec<Given>, found: &mut Findings) -> Vec<Step> {
         match (parts.next(), parts.next()) {
             (Some(Ok(step)), None) => steps.push(step),
             (Some(Err((field, message))), None) => found.error(format!("{path}.{field}"), Reason::Invalid, message),
-            _ => found.error(path, Reason::Invalid, "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match` and `mirror`"),
+            _ => {
+                found.error(path, Reason::Invalid, "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match` and `mirror`")
+            }
         }
     }
     steps

@@ -24,10 +24,13 @@ mod volumes;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::gateway::Gateway;
 use super::revision as history;
 use super::rollout::layout::{Set, layout};
-use super::gateway::Gateway;
-use super::rollout::{self, scene::{Scene, Sight}};
+use super::rollout::{
+    self,
+    scene::{Scene, Sight},
+};
 use super::workload::Workloads;
 use super::{Applied, Children};
 use crate::api::v1alpha1::Protocol;

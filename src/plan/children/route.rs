@@ -50,9 +50,9 @@ fn rules(service: &Service, route: &Route, share: Option<&Share>) -> Vec<Value> 
         let target = json!({"group": "", "kind": "Service", "name": canary, "port": route.port.1});
         main["filters"] = json!([{"type": "RequestMirror", "requestMirror": {"backendRef": target, "percent": mirror}}]);
     }
-    let own = share.filter(|share| !share.headers.is_empty()).map(|share| {
-        json!({"matches": matches(route, &share.headers), "backendRefs": [backend(canary_name(&service.name), 100)]})
-    });
+    let own = share
+        .filter(|share| !share.headers.is_empty())
+        .map(|share| json!({"matches": matches(route, &share.headers), "backendRefs": [backend(canary_name(&service.name), 100)]}));
     own.into_iter().chain([main]).collect()
 }
 

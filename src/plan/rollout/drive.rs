@@ -10,8 +10,8 @@ use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
 use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
-use super::scene::{Scene, is_rolling};
 use super::routed::{self, PROPAGATION_SECONDS};
+use super::scene::{Scene, is_rolling};
 use super::{DEADLINE, Step, blue_green};
 
 /// A step of the state machine in the making.
@@ -193,8 +193,7 @@ impl Drive<'_, '_> {
                 return self.wake(PROPAGATION_SECONDS);
             }
             // With an autoscaler the other side leaves only now that this one has grown.
-            if !candidate.routed
-                && self.scene.is_autoscaled() && layout.sets.len() > 1 {
+            if !candidate.routed && self.scene.is_autoscaled() && layout.sets.len() > 1 {
                 candidate.lacking_since = Some(Time(scene.now));
                 return;
             }

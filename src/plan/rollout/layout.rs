@@ -281,12 +281,13 @@ fn follow(scene: &Scene, progress: &Progress, sets: &[Set]) -> Option<Follow> {
         Size::Autoscaled { at_least, .. } => Some((set, at_least)),
         Size::Fixed(_) => None,
     })?;
-    let share = match &progress.candidate {
-        Some(candidate) if !candidate.is_apart() && progress.stable.is_some() && !scene.in_place(progress) => {
-            if set.at == candidate.at { candidate.observed_weight } else { 100 - candidate.observed_weight }
-        }
-        _ => 100,
-    };
+    let share =
+        match &progress.candidate {
+            Some(candidate) if !candidate.is_apart() && progress.stable.is_some() && !scene.in_place(progress) => {
+                if set.at == candidate.at { candidate.observed_weight } else { 100 - candidate.observed_weight }
+            }
+            _ => 100,
+        };
     let min = part(bounds.min, share).max(1).max(least);
     Some(Follow { deployment: set.at.deployment.clone(), min, max: part(bounds.max, share).max(min) })
 }

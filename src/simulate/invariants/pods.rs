@@ -115,7 +115,10 @@ pub fn requests(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
     let progress = truth.progress();
     let stable = progress.stable_revision();
     let waits = progress.candidate.as_ref().filter(|candidate| {
-        candidate.is_apart() && (candidate.routed || candidate.weight == 0) && !candidate.takes_over() && stable.is_some_and(|stable| *stable != candidate.at.revision)
+        candidate.is_apart()
+            && (candidate.routed || candidate.weight == 0)
+            && !candidate.takes_over()
+            && stable.is_some_and(|stable| *stable != candidate.at.revision)
     });
     let waiting = waits.map(|candidate| candidate.at.revision.as_str());
     let parked = progress.parked.iter().map(|parked| parked.revision.as_str());

@@ -55,7 +55,10 @@ fn weights_follow_pods_and_callers_inside_stay_with_the_old_version() {
 
 #[test]
 fn each_weight_is_written_once() {
-    let mut story = Story::ready(&spec("orders:1", &json!([{"setWeight": 25}, {"pause": {"seconds": 30}}, {"setWeight": 50}, {"pause": {"seconds": 30}}])));
+    let mut story = Story::ready(&spec(
+        "orders:1",
+        &json!([{"setWeight": 25}, {"pause": {"seconds": 30}}, {"setWeight": 50}, {"pause": {"seconds": 30}}]),
+    ));
     let before = story.0.store().log().len();
     story.edit(&json!({"image": "orders:2"})).settled();
     let store = story.0.store();
@@ -130,7 +133,9 @@ fn any_strategy_comes_to_it_and_leaves_it() {
         first["rollout"] = json!({"strategy": strategy, "progressDeadlineSeconds": 60});
         let mut story = Story::ready(&first);
         let pods: Vec<String> = story.0.pods();
-        story.edit(&json!({"rollout": {"strategy": "Canary", "canary": {"steps": [{"setWeight": 25}, {"pause": {"seconds": 20}}]}}})).settled();
+        story
+            .edit(&json!({"rollout": {"strategy": "Canary", "canary": {"steps": [{"setWeight": 25}, {"pause": {"seconds": 20}}]}}}))
+            .settled();
         assert_eq!(story.0.pods(), pods, "a change of strategy restarts nothing");
         story.edit(&json!({"image": "orders:2"})).settled();
         assert_eq!((story.summary(), story.serving()), ("Ready/Serving".into(), vec![("orders:2".into(), 4)]), "{}", story.told());

@@ -175,7 +175,13 @@ fn pass(
     let (view, before) = (workloads(sets), saved.progress());
     let target = REVISIONS[usize::from(state.target)];
     let selected = state.canary.and_then(|revision| sets.iter().flatten().find(|set| set.revision == revision));
-    let mut gateway = Gateway { served: true, endpoints: selected.map_or(0, |set| set.available), accepted: Err(String::new()), selected: state.canary.map(|revision| REVISIONS[usize::from(revision)].to_owned()), gives: state.route != (0, true) };
+    let mut gateway = Gateway {
+        served: true,
+        endpoints: selected.map_or(0, |set| set.available),
+        accepted: Err(String::new()),
+        selected: state.canary.map(|revision| REVISIONS[usize::from(revision)].to_owned()),
+        gives: state.route != (0, true),
+    };
     let first = gateway.clone();
     let mut scene =
         Scene { service, target, revisions: &setting.records, workloads: &view, gateway: &first, pods: &[], addressed: true, now: now() };

@@ -85,7 +85,9 @@ impl Pass<'_> {
 
     /// The routes give the candidate another weight: no more than its pods carry, unless that is what they gave it before.
     pub fn gives(&self, next: &State, weight: i32) -> Verdict {
-        let ready = next.canary.map_or(0, |revision| self.sets.iter().flatten().filter(|set| set.revision == revision).map(|set| set.available).sum());
+        let ready = next
+            .canary
+            .map_or(0, |revision| self.sets.iter().flatten().filter(|set| set.revision == revision).map(|set| set.available).sum());
         require(self.stale || weight * self.state.pods <= ready * 100 || weight < self.state.route.0, || {
             format!("rule 2: {weight} % of the requests go to {ready} of {} pods", self.state.pods)
         })
