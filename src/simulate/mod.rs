@@ -11,7 +11,7 @@
 //! delays and faults follow, so that the same seed gives the same story on every machine. The operator's code is
 //! whatever production runs, from what a watch tells to the requests of a pass; only the server's answers are simulated.
 //!
-//! After every change the [rules](invariants) are checked.
+//! After every change the [rules](invariants) are checked. Tests play stories here, and so does the subcommand `simulate`.
 
 pub mod agenda;
 pub mod autoscaler;

@@ -4,7 +4,7 @@
 use clap::builder::styling::{AnsiColor, Style};
 
 /// Columns in which prose is broken. Commands never are: they must survive copy and paste.
-const WIDTH: usize = 100;
+pub const WIDTH: usize = 100;
 /// Blanks between two columns, as kubectl leaves them.
 const GAP: usize = 3;
 

@@ -19,8 +19,8 @@ use std::fs;
 use std::process::ExitCode;
 
 use super::{USAGE, output};
-use options::Format;
 pub use options::Args;
+use options::Format;
 use scenario::Scenario;
 
 /// Plays the rollout, and shows it.

@@ -160,10 +160,7 @@ pub fn moment(time: Duration) -> Moment {
 }
 
 fn failure(text: &str) -> Result<(Failure, Duration), String> {
-    match text.contains('@') {
-        true => timed(text, word),
-        false => Ok((word(text)?, Duration::ZERO)),
-    }
+    if text.contains('@') { timed(text, word) } else { Ok((word(text)?, Duration::ZERO)) }
 }
 
 fn command(text: &str) -> Result<(Command, Duration), String> {

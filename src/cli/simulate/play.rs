@@ -239,9 +239,10 @@ impl<'a> Play<'a> {
         };
         self.mark(Source::User, verb.to_owned());
         self.commands += 1;
-        // Each value is handled once, and a second promotion is another one.
         let full = if command == Command::PromoteFull { ":full" } else { "" };
-        let value = format!("{revision}{full}:{}", self.commands);
+        // Each value is handled once, and a second promotion is another one.
+        let again = if self.commands > 1 { format!(":{}", self.commands) } else { String::new() };
+        let value = format!("{revision}{full}{again}");
         self.simulation.patch(self.scenario.name(), &json!({"metadata": {"annotations": {key: value}}}));
     }
 
@@ -308,9 +309,14 @@ impl<'a> Play<'a> {
         let object = truth.microservice().unwrap_or_else(|| Microservice::new(self.scenario.name(), MicroserviceSpec::default()));
         let epoch = self.epoch();
         let brief = Brief::of(&object, epoch, "");
-        let rollout = brief.status.rollout.clone().unwrap_or_default();
+        // Of a spec that the operator has not seen yet it says nothing.
+        let rollout = brief.status.rollout.clone().filter(|_| brief.is_seen()).unwrap_or_default();
         let index = |number: i32| usize::try_from(number).unwrap_or_default();
         let (_, message) = brief.summary();
+        let mut words = words::versioned(&words::relative(words::rest(&message), epoch), &self.old.revision, "old");
+        if let Some(new) = brief.progress.candidate_revision().or(brief.progress.failed.as_ref()) {
+            words = words::versioned(&words, new, "new");
+        }
         let said = Said {
             state: brief.state(),
             rollout: brief.rollout_state(),
@@ -320,7 +326,7 @@ impl<'a> Play<'a> {
             step: rollout.step.zip(rollout.steps).map(|(step, steps)| (index(step), index(steps))),
             weight: rollout.weight.zip(rollout.observed_weight),
             hold: brief.hold(),
-            words: words::relative(words::rest(&message), epoch),
+            words: if brief.is_seen() { words } else { String::new() },
         };
         self.said = Some((version, said.clone()));
         said

@@ -1,6 +1,7 @@
 //! A timeline for a terminal: a line for each change, and a summary.
 
-use crate::cli::kubectl::screen::{Screen, Tone, Word, plain, word};
+use crate::cli::kubectl::brief::{Hold, State};
+use crate::cli::kubectl::screen::{Screen, Tone, WIDTH, Word, plain, word};
 
 use super::options::Moment;
 use super::scenario::Scenario;
@@ -45,7 +46,7 @@ fn table(screen: &mut Screen, scenario: &Scenario, timeline: &Timeline) {
     let steps: Vec<String> = rows.iter().map(|row| step(row.frame, scenario)).collect();
     let wide = steps.iter().map(|text| text.chars().count()).max().unwrap_or_default().max(4);
     let weighted = rows.iter().any(|row| row.frame.said.weight.is_some());
-    let weight_wide = if weighted { 9 } else { 0 };
+    let weight_wide = if weighted { 10 } else { 0 };
     let title = |text: &str, width: usize| word(Tone::Quiet, format!("{text:width$}"));
     let mut titles = vec![title("   TIME", 9), title("STEP", wide + 2)];
     if weighted {
@@ -53,7 +54,7 @@ fn table(screen: &mut Screen, scenario: &Scenario, timeline: &Timeline) {
     }
     titles.extend([title("PODS", cells + 2), title("OLD", 7), title("NEW", 7)]);
     screen.line(titles);
-    let mut said = String::new();
+    let (mut said, mut shown) = (String::new(), String::new());
     for (row, step) in rows.iter().zip(steps) {
         let mut lead = vec![plain(format!("{:>7}  ", clock(row.at))), word(tone(row.frame), format!("{step:wide$}  "))];
         if weighted {
@@ -63,12 +64,21 @@ fn table(screen: &mut Screen, scenario: &Scenario, timeline: &Timeline) {
         let counts = |side: &super::timeline::Pods| if side.there == 0 { "-".to_owned() } else { format!("{}/{}", side.ready, side.there) };
         lead.extend([plain(format!("  {:7}", counts(&row.frame.old))), plain(format!("{:7}", counts(&row.frame.new)))]);
         let blank = lead.iter().map(Word::width).sum::<usize>();
-        let mut texts: Vec<(Tone, String)> = row.marks.iter().map(|mark| (mark_tone(mark.source), told(mark))).collect();
-        let waits = words(row.frame);
-        if !waits.is_empty() && waits != said {
+        let room = 2 * WIDTH.saturating_sub(blank).max(30) - 10;
+        let mut texts: Vec<(Tone, String)> = row.marks.iter().map(|mark| (mark_tone(mark.source), cut(&told(mark), room))).collect();
+        let waits = cut(&words(row.frame), room);
+        // What the operator has announced it need not say again.
+        let announced =
+            row.marks.iter().any(|mark| mark.source == Source::Warning) || row.frame.said.state == State::Ready && !row.marks.is_empty();
+        if !waits.is_empty() && waits != said && !announced {
             texts.push((tone(row.frame), waits.clone()));
         }
         said = waits;
+        let cells: String = lead.iter().skip(1).map(|word| word.text.as_str()).collect();
+        if texts.is_empty() && cells == shown {
+            continue;
+        }
+        shown = cells;
         if texts.is_empty() {
             texts.push((Tone::Plain, String::new()));
         }
@@ -77,8 +87,7 @@ fn table(screen: &mut Screen, scenario: &Scenario, timeline: &Timeline) {
         }
     }
     screen.line([]);
-    let legend = [plain("pods: ▒ old, ready   "), word(Tone::Good, "█"), plain(" new, ready   "), word(Tone::Busy, "·"), plain(" not ready")];
-    screen.line(legend);
+    legend(screen);
     screen.line([]);
 }
 
@@ -119,7 +128,23 @@ fn grained(timeline: &Timeline, grain: Moment) -> Vec<Row<'_>> {
             row.marks.push(mark);
         }
     }
-    rows
+    joined(rows)
+}
+
+/// Without states of a moment on the way to the next one; what happened then is told with that.
+fn joined(rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
+    let mut kept: Vec<Row> = Vec::new();
+    let mut burst = Moment::MIN;
+    for mut row in rows {
+        // The first is the service as it ran.
+        let on_the_way = if kept.len() > 1 { kept.pop_if(|_| row.at - burst < GRAINS[0]) } else { None };
+        match on_the_way {
+            Some(last) => row.marks.splice(0..0, last.marks).for_each(drop),
+            None => burst = row.at,
+        }
+        kept.push(row);
+    }
+    kept
 }
 
 fn step(frame: &Frame, scenario: &Scenario) -> String {
@@ -137,7 +162,22 @@ fn weight(frame: &Frame) -> String {
 }
 
 fn words(frame: &Frame) -> String {
-    if frame.waits_for_somebody() { format!("waits for you: {}", frame.said.words) } else { frame.said.words.clone() }
+    let words = frame.said.words.clone();
+    match &frame.said.hold {
+        Some(Hold::Promotion) => "waits for you: promote, or abort".to_owned(),
+        Some(Hold::Command) => "held by command; waits for you: resume, or abort".to_owned(),
+        Some(Hold::Spec) => "held by `spec.rollout.paused`; waits for you".to_owned(),
+        Some(Hold::Until(_)) => words.split(" with the annotation").next().map(|start| format!("{start} with promote")).unwrap_or_default(),
+        None => words,
+    }
+}
+
+/// The begin of a text that is told in full elsewhere.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn told(mark: &Mark) -> String {
@@ -160,35 +200,67 @@ fn mark_tone(source: Source) -> Tone {
     }
 }
 
+/// What a pod looks like in the bar.
+const SIGNS: [(&str, Tone, &str); 4] = [
+    ("▒", Tone::Plain, "old, serving"),
+    ("█", Tone::Good, "new, serving"),
+    ("░", Tone::Quiet, "ready, without requests"),
+    ("·", Tone::Busy, "not ready"),
+];
+
 /// One cell for each pod, or for as many as make the widest bar fit.
 fn bar(frame: &Frame, most: i64, cells: usize) -> Vec<Word> {
     let most = most.max(1);
     let scale = |pods: i64| if most <= CELLS { pods } else { (pods * CELLS + most / 2) / most };
-    let parts = [frame.old.ready, frame.new.ready, frame.there() - frame.old.ready - frame.new.ready].map(scale);
-    let times = |sign: &str, count: i64| sign.repeat(usize::try_from(count).unwrap_or_default());
-    let [old, new, rest] = [times("▒", parts[0]), times("█", parts[1]), times("·", parts[2])];
-    let used = parts.iter().map(|part| usize::try_from(*part).unwrap_or_default()).sum::<usize>();
-    let pad = " ".repeat(cells.saturating_sub(used));
-    vec![plain(old), word(Tone::Good, new), word(Tone::Busy, rest), plain(pad)]
+    let (old, new) = (&frame.old, &frame.new);
+    let parts = [
+        (0, old.serving),
+        (2, old.ready - old.serving),
+        (1, new.serving),
+        (2, new.ready - new.serving),
+        (3, frame.there() - old.ready - new.ready),
+    ];
+    let mut words = Vec::new();
+    for (kind, pods) in parts {
+        if let Some((sign, tone, _)) = SIGNS.get(kind) {
+            words.push(word(*tone, sign.repeat(usize::try_from(scale(pods)).unwrap_or_default())));
+        }
+    }
+    let used = words.iter().map(Word::width).sum();
+    words.push(plain(" ".repeat(cells.saturating_sub(used))));
+    words
+}
+
+fn legend(screen: &mut Screen) {
+    let mut words = vec![plain("pods:")];
+    for (sign, tone, meaning) in SIGNS {
+        words.extend([plain("  "), word(tone, sign), plain(format!(" {meaning}"))]);
+    }
+    screen.line(words);
 }
 
 fn foot(screen: &mut Screen, timeline: &Timeline, summary: &Summary) {
     let (tone, result) = verdict(timeline, summary);
-    screen.prose(word(tone, format!("{:10}", heading(timeline.outcome))), Tone::Plain, &result);
+    screen.prose(word(tone, format!("{:13}", heading(timeline.outcome))), Tone::Plain, result.trim());
     let (least, when) = summary.least;
-    let mut pods = format!("never fewer than {least} served, of {} promised; never more than {} existed", timeline.promised, summary.most.0);
+    let mut pods =
+        format!("never fewer than {least} served, of {} promised; never more than {} existed", timeline.promised, summary.most.0);
     if least < timeline.promised {
         pods.push_str(&format!("; fewest at {}", clock(when)));
     }
-    screen.prose(plain(format!("{:10}", "Pods")), Tone::Plain, &pods);
+    screen.prose(plain(format!("{:13}", "Pods")), Tone::Plain, &pods);
     let (mean, peak) = summary.share;
     let share = format!("{mean:.0} % of the requests until then went to the new version, at most {peak:.0} %");
-    screen.prose(plain(format!("{:10}", "Requests")), Tone::Plain, &share);
+    screen.prose(plain(format!("{:13}", "Requests")), Tone::Plain, &share);
     if summary.broken.is_empty() {
-        screen.prose(word(Tone::Good, format!("{:10}", "Safe")), Tone::Plain, "no safety rule was broken");
+        screen.prose(
+            word(Tone::Good, format!("{:13}", "Safe")),
+            Tone::Plain,
+            "no safety rule was broken: the operator took away no pod that was needed",
+        );
     }
     for mark in &summary.broken {
-        screen.prose(word(Tone::Bad, format!("{:10}", "Broken")), Tone::Plain, &format!("at {}: {}", clock(mark.at), mark.text));
+        screen.prose(word(Tone::Bad, format!("{:13}", "Broken")), Tone::Plain, &format!("at {}: {}", clock(mark.at), mark.text));
     }
 }
 
@@ -197,7 +269,7 @@ pub const fn heading(outcome: Outcome) -> &'static str {
         Outcome::Completed => "Completed",
         Outcome::Unchanged => "Unchanged",
         Outcome::Waiting => "Waiting",
-        Outcome::RolledBack => "RolledBack",
+        Outcome::RolledBack => "Rolled back",
         Outcome::Aborted => "Aborted",
         Outcome::Failed => "Failed",
         Outcome::Unfinished => "Unfinished",
@@ -205,14 +277,15 @@ pub const fn heading(outcome: Outcome) -> &'static str {
 }
 
 fn verdict(timeline: &Timeline, summary: &Summary) -> (Tone, String) {
-    let at = format!(" at {}", clock(summary.decided));
-    let rest = if summary.settled > summary.decided { format!("; at rest at {}", clock(summary.settled)) } else { String::new() };
+    let at = format!("at {}", clock(summary.decided));
+    let rest =
+        if clock(summary.settled) == clock(summary.decided) { String::new() } else { format!("; at rest at {}", clock(summary.settled)) };
     let words = timeline.frames.last().map(words).unwrap_or_default();
     match timeline.outcome {
         Outcome::Completed => (Tone::Good, format!("{at}{rest}")),
-        Outcome::Unchanged => (Tone::Good, format!(" the pods are the same in both specs: none was replaced{rest}")),
-        Outcome::Waiting => (Tone::Busy, format!(" since {}: {words}", clock(summary.decided))),
+        Outcome::Unchanged => (Tone::Good, format!("the pods are the same in both specs: none was replaced{rest}")),
+        Outcome::Waiting => (Tone::Busy, format!("since {}: {words}", clock(summary.decided))),
         Outcome::RolledBack | Outcome::Aborted | Outcome::Failed => (Tone::Bad, format!("{at}{rest}: {words}")),
-        Outcome::Unfinished => (Tone::Busy, format!(" at {}; look further with --until: {words}", clock(summary.settled))),
+        Outcome::Unfinished => (Tone::Busy, format!("at {}; look further with --until: {words}", clock(summary.settled))),
     }
 }

@@ -16,6 +16,11 @@ pub fn relative(text: &str, zero: Timestamp) -> String {
     turned.collect::<Vec<String>>().join(" ")
 }
 
+/// Pods of a revision are those of a version.
+pub fn versioned(text: &str, revision: &str, version: &str) -> String {
+    text.replace(&format!("pods of revision {revision}"), &format!("{version} pods"))
+}
+
 /// What is left of a message without the revisions, the step and the weight: what it waits for.
 pub fn rest(message: &str) -> &str {
     let Some(from) = message.strip_prefix("rolling from revision ") else { return message };
@@ -38,6 +43,11 @@ mod tests {
         let zero: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
         assert_eq!(relative("it goes on at 2026-01-01T00:02:05Z, or sooner", zero), "it goes on at 1:05, or sooner");
         assert_eq!(relative("3 of 4", zero), "3 of 4");
+    }
+
+    #[test]
+    fn revisions_are_old_or_new() {
+        assert_eq!(versioned("0 of 1 pods of revision 2b are available", "2b", "new"), "0 of 1 new pods are available");
     }
 
     #[test]

@@ -4,18 +4,20 @@ mod canvas;
 mod plot;
 
 use super::scenario::Scenario;
-use super::text::heading;
-use super::timeline::{Mark, Outcome, Source, Summary, Timeline, clock};
+use super::text::{cut, heading};
+use super::timeline::{Frame, Mark, Outcome, Source, Summary, Timeline, clock, rational};
 use canvas::{Anchor, Canvas};
 use plot::Plot;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 904.0;
-const TOP: f64 = 128.0;
+const TOP: f64 = 150.0;
 const HEIGHT: f64 = 260.0;
 /// Height of a line in the list of marks.
 const LINE: f64 = 20.0;
+/// Width of a character, about.
+const LETTER: f64 = 6.6;
 /// Most marks: with more the list would be the picture.
 const MARKS: usize = 14;
 /// Longest line of the list, in characters.
@@ -32,7 +34,7 @@ svg { --back: #ffffff; --ink: #1f2937; --soft: #6b7280; --grid: #e5e7eb; --band:
 .good { fill: var(--new); font-weight: 600; } .bad { fill: var(--bad); font-weight: 600; } .busy { fill: var(--pale); font-weight: 600; }
 .grid { stroke: var(--grid); } .axis { stroke: var(--soft); }
 .band { fill: var(--band); } .gap { fill: none; } .edge { stroke: var(--grid); }
-.old { fill: var(--old); } .new { fill: var(--new); } .pale { fill: var(--pale); opacity: .55; }
+.old { fill: var(--old); } .new { fill: var(--new); } .pale { fill: var(--pale); opacity: .55; } .faint { opacity: .4; }
 .share { fill: none; stroke: var(--share); stroke-width: 2; } .asked { fill: none; stroke: var(--share); stroke-dasharray: 2 4; stroke-width: 1.5; }
 .wanted { fill: none; stroke: var(--wanted); stroke-dasharray: 7 4; stroke-width: 1.5; }
 .drop { stroke: var(--mark); stroke-dasharray: 1 3; } .dot { fill: var(--mark); } .dot-bad { fill: var(--bad); }
@@ -43,8 +45,8 @@ svg { --back: #ffffff; --ink: #1f2937; --soft: #6b7280; --grid: #e5e7eb; --band:
 pub fn picture(scenario: &Scenario, timeline: &Timeline, summary: &Summary) -> String {
     let (shown, more) = chosen(timeline);
     let list = TOP + HEIGHT + 66.0;
-    #[allow(clippy::cast_precision_loss, reason = "a few lines")]
-    let height = list + LINE * (shown.len() + usize::from(more > 0)) as f64 + 14.0;
+    let lines = i64::try_from(shown.len() + usize::from(more > 0)).unwrap_or_default();
+    let height = list + LINE * rational(lines) + 6.0;
     let mut canvas = Canvas::default();
     canvas.rect("back", (0.0, 0.0), (WIDTH, height));
     let about = head(&mut canvas, scenario, timeline, summary);
@@ -70,26 +72,40 @@ fn head(canvas: &mut Canvas, scenario: &Scenario, timeline: &Timeline, summary: 
     let (least, most) = (summary.least.0, summary.most.0);
     let safe = if summary.broken.is_empty() { "no safety rule broken" } else { "a safety rule was broken" };
     let pods = format!("at least {least} of {} promised pods served; at most {most} existed; {safe}", timeline.promised);
-    canvas.text(if summary.broken.is_empty() { "soft" } else { "bad" }, (WIDTH - 20.0, 52.0), Anchor::End, &pods);
+    canvas.text(if summary.broken.is_empty() { "soft" } else { "bad" }, (20.0, 70.0), Anchor::Start, &sentence(&pods));
     legend(canvas, timeline);
     format!("{what}. {outcome}; {pods}.")
 }
 
 fn legend(canvas: &mut Canvas, timeline: &Timeline) {
-    let y = 76.0;
+    let y = 96.0;
     let mut x = 20.0;
-    for (class, text) in [("old", "old pods, ready"), ("new", "new pods, ready"), ("pale", "not ready")] {
-        canvas.rect(class, (x, y - 10.0), (14.0, 12.0));
+    let any = |is: fn(&Frame) -> bool| timeline.frames.iter().any(is);
+    let idle = any(|frame| frame.serving() < frame.old.ready + frame.new.ready);
+    let weighted = any(|frame| frame.said.weight.is_some());
+    let areas = [("old", "old pods", true), ("new", "new pods", true), ("faint", "without requests", idle), ("pale", "not ready", true)];
+    for (class, text, _) in areas.into_iter().filter(|(.., there)| *there) {
+        canvas.rect(if class == "faint" { "new faint" } else { class }, (x, y - 10.0), (14.0, 12.0));
         canvas.text("soft", (x + 20.0, y), Anchor::Start, text);
-        x += 135.0;
+        x += 40.0 + LETTER * width(text);
     }
-    let weighted = timeline.frames.iter().any(|frame| frame.said.weight.is_some());
-    let lines = [("wanted", "wanted pods", true), ("share", "requests to new pods", true), ("asked", "weight asked for", weighted)];
+    let lines = [("wanted", "wanted pods", true), ("share", "share of requests to new", true), ("asked", "weight asked for", weighted)];
     for (class, text, _) in lines.into_iter().filter(|(.., there)| *there) {
         canvas.line(class, (x, y - 4.0), (x + 22.0, y - 4.0));
         canvas.text("soft", (x + 28.0, y), Anchor::Start, text);
-        x += if class == "share" { 180.0 } else { 135.0 };
+        x += 48.0 + LETTER * width(text);
     }
+}
+
+/// With a capital letter.
+fn sentence(text: &str) -> String {
+    let mut signs = text.chars();
+    signs.next().into_iter().flat_map(char::to_uppercase).chain(signs).collect()
+}
+
+/// Characters of a text.
+fn width(text: &str) -> f64 {
+    rational(i64::try_from(text.chars().count()).unwrap_or_default())
 }
 
 /// The marks that are drawn, and how many there are beyond.
@@ -120,11 +136,4 @@ fn dot(source: Source) -> &'static str {
         Source::User | Source::Operator => "dot",
         Source::Warning | Source::Fault | Source::Rule => "dot-bad",
     }
-}
-
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }

@@ -5,7 +5,7 @@ use crate::cli::simulate::timeline::{Frame, Mark, Summary, Timeline, clock, rati
 use crate::model::Service;
 
 use super::canvas::{Anchor, Canvas};
-use super::dot;
+use super::{LETTER, dot, width};
 
 /// Distances between ticks of the time axis, in milliseconds.
 const TICKS: [Moment; 17] = [
@@ -16,11 +16,17 @@ const TICKS: [Moment; 17] = [
 const MOST_TICKS: i64 = 12;
 /// Height of the strip with the steps.
 const STRIP: f64 = 22.0;
-/// Narrowest place for a step's name, for each of its characters.
-const LETTER: f64 = 6.6;
+
+/// A frame, from when to when.
+type Span<'a> = (&'a Frame, (Moment, Moment));
+
+/// Up to how many pods something reaches.
+type Height = fn(&Frame) -> i64;
 
 pub struct Plot<'a> {
     frames: &'a [Frame],
+    /// Before 0:00, the service as it runs.
+    begin: Moment,
     end: Moment,
     pods: i64,
     left: f64,
@@ -33,18 +39,27 @@ impl<'a> Plot<'a> {
     pub fn new(timeline: &'a Timeline, summary: &Summary, (left, top): (f64, f64), (width, height): (f64, f64)) -> Self {
         // A little more than there is to see, so that the last state is one.
         let end = (summary.settled + summary.settled / 16).max(5_000);
+        let begin = -end / 32;
         let wanted = timeline.frames.iter().map(|frame| i64::from(frame.wanted)).max().unwrap_or_default();
         let pods = wanted.max(summary.most.0).max(1) + 1;
-        Self { frames: &timeline.frames, end, pods, left, top, width, height }
+        Self { frames: &timeline.frames, begin, end, pods, left, top, width, height }
     }
 
     pub fn draw(&self, canvas: &mut Canvas, service: &Service, marks: &[&Mark]) {
         self.steps(canvas, service);
         self.axes(canvas);
-        let ready = |frame: &Frame| frame.old.ready + frame.new.ready;
-        self.area(canvas, "old", |_| 0, |frame| frame.old.ready);
-        self.area(canvas, "new", |frame| frame.old.ready, ready);
-        self.area(canvas, "pale", ready, Frame::there);
+        // Each lies upon the one before.
+        let layers: [(&str, Height); 6] = [
+            ("", |_| 0),
+            ("old", |frame| frame.old.serving),
+            ("old faint", |frame| frame.old.ready),
+            ("new", |frame| frame.old.ready + frame.new.serving),
+            ("new faint", |frame| frame.old.ready + frame.new.ready),
+            ("pale", Frame::there),
+        ];
+        for ((_, low), (class, high)) in layers.iter().zip(layers.iter().skip(1)) {
+            self.area(canvas, class, low, high);
+        }
         let asked = |frame: &Frame| frame.said.weight.map_or(f64::NAN, |(asked, _)| f64::from(asked));
         self.steps_line(canvas, "asked", |frame| asked(frame), |share| self.at_share(share));
         self.steps_line(canvas, "wanted", |frame| f64::from(frame.wanted), |pods| self.at_pods(pods));
@@ -55,7 +70,7 @@ impl<'a> Plot<'a> {
     }
 
     fn x(&self, at: Moment) -> f64 {
-        self.left + self.width * rational(at.min(self.end)) / rational(self.end)
+        self.left + self.width * rational(at.min(self.end) - self.begin) / rational(self.end - self.begin)
     }
 
     fn at_pods(&self, pods: f64) -> f64 {
@@ -85,23 +100,24 @@ impl<'a> Plot<'a> {
             canvas.text("soft", (x, bottom + 19.0), Anchor::Middle, &clock(index * tick));
         }
         canvas.line("axis", (self.left, bottom), (self.left + self.width, bottom));
-        canvas.text("soft", (self.left - 8.0, self.top - 8.0), Anchor::End, "pods");
-        canvas.text("soft", (self.left + self.width + 8.0, self.top - 8.0), Anchor::Start, "share");
+        canvas.text("soft", (self.left - 8.0, self.top - 14.0), Anchor::End, "pods");
+        canvas.text("soft", (self.left + self.width + 8.0, self.top - 14.0), Anchor::Start, "share");
     }
 
-    /// Frames, each with the time of the next one.
-    fn spans(&self) -> impl Iterator<Item = (&Frame, Moment)> {
-        let ends = self.frames.iter().skip(1).map(|frame| frame.at).chain([self.end]);
-        self.frames.iter().zip(ends)
+    /// Frames, each with its begin and end.
+    fn spans(&self) -> impl Iterator<Item = Span<'_>> {
+        let later = || self.frames.iter().skip(1).map(|frame| frame.at);
+        let times = [self.begin].into_iter().chain(later()).zip(later().chain([self.end]));
+        self.frames.iter().zip(times)
     }
 
     /// Between two numbers of pods.
     fn area(&self, canvas: &mut Canvas, class: &str, low: impl Fn(&Frame) -> i64, high: impl Fn(&Frame) -> i64) {
         for run in self.runs(|frame| high(frame) > low(frame)) {
             let edge = |of: &dyn Fn(&Frame) -> i64| -> Vec<(f64, f64)> {
-                let corners = run.iter().flat_map(|(frame, end)| {
+                let corners = run.iter().flat_map(|(frame, (begin, end))| {
                     let y = self.at_pods(rational(of(frame)));
-                    [(self.x(frame.at), y), (self.x(*end), y)]
+                    [(self.x(*begin), y), (self.x(*end), y)]
                 });
                 corners.collect()
             };
@@ -114,20 +130,20 @@ impl<'a> Plot<'a> {
     /// A number that stays until it changes; nothing where it is not a number.
     fn steps_line(&self, canvas: &mut Canvas, class: &str, of: impl Fn(&Frame) -> f64, place: impl Fn(f64) -> f64) {
         for run in self.runs(|frame| !of(frame).is_nan()) {
-            let corners = run.iter().flat_map(|(frame, end)| {
+            let corners = run.iter().flat_map(|(frame, (begin, end))| {
                 let y = place(of(frame));
-                [(self.x(frame.at), y), (self.x(*end), y)]
+                [(self.x(*begin), y), (self.x(*end), y)]
             });
             canvas.path(class, &tidy(&corners.collect::<Vec<_>>()), false);
         }
     }
 
     /// Runs of frames with something to draw.
-    fn runs(&self, there: impl Fn(&Frame) -> bool) -> Vec<Vec<(&Frame, Moment)>> {
-        let mut runs: Vec<Vec<(&Frame, Moment)>> = vec![Vec::new()];
-        for (frame, end) in self.spans() {
+    fn runs(&self, there: impl Fn(&Frame) -> bool) -> Vec<Vec<Span<'_>>> {
+        let mut runs: Vec<Vec<Span>> = vec![Vec::new()];
+        for span in self.spans() {
             match runs.last_mut() {
-                Some(run) if there(frame) => run.push((frame, end)),
+                Some(run) if there(span.0) => run.push(span),
                 Some(run) if run.is_empty() => {}
                 _ => runs.push(Vec::new()),
             }
@@ -139,23 +155,25 @@ impl<'a> Plot<'a> {
     /// A strip above the plot, with a band for each step.
     fn steps(&self, canvas: &mut Canvas, service: &Service) {
         let mut bands: Vec<(String, Moment, Moment)> = Vec::new();
-        for (frame, end) in self.spans() {
+        for (frame, (begin, end)) in self.spans() {
             let name = frame.step_name(service);
             match bands.last_mut().filter(|(last, ..)| *last == name) {
                 Some(band) => band.2 = end,
-                None => bands.push((name, frame.at, end)),
+                None => bands.push((name, begin, end)),
             }
         }
         let y = self.top - STRIP - 6.0;
         for (index, (name, from, to)) in bands.iter().enumerate() {
-            let (x, width) = (self.x(*from), self.x(*to) - self.x(*from));
-            if !name.is_empty() {
-                canvas.rect(if index % 2 == 0 { "band" } else { "gap" }, (x, y), (width, STRIP + 6.0 + self.height));
-                canvas.line("edge", (x, y), (x, self.top + self.height));
+            if name.is_empty() {
+                continue;
             }
-            let place = rational(i64::try_from(name.chars().count()).unwrap_or_default()) * LETTER;
-            if !name.is_empty() && width >= place {
-                canvas.text("soft", (x + width / 2.0, y + 15.0), Anchor::Middle, name);
+            let (x, room) = (self.x(*from), self.x(*to) - self.x(*from));
+            canvas.rect(if index % 2 == 0 { "band" } else { "gap" }, (x, y), (room, STRIP + 6.0 + self.height));
+            canvas.line("edge", (x, y), (x, self.top + self.height));
+            // Where there is no place for the name, there may be one for its number.
+            let short = name.strip_prefix("setWeight ").map(|weight| format!("{weight} %")).unwrap_or_default();
+            if let Some(text) = [name, &short].into_iter().find(|text| room >= width(text) * LETTER) {
+                canvas.text("soft", (x + room / 2.0, y + 15.0), Anchor::Middle, text);
             }
         }
         if let Some((_, _, end)) = bands.iter().rfind(|(name, ..)| !name.is_empty()) {
