@@ -8,6 +8,7 @@ mod json;
 mod options;
 mod play;
 mod scenario;
+mod sight;
 mod svg;
 #[cfg(test)]
 mod tests;

@@ -1,21 +1,20 @@
 //! A play: the service as it runs, then the new spec, then whatever follows.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::api::labels;
-use crate::api::v1alpha1::{Microservice, MicroserviceSpec};
-use crate::cli::kubectl::brief::{Brief, Hold, State};
+use crate::cli::kubectl::brief::{Hold, State};
 use crate::observe::Watched;
 use crate::plan::rollout::ratio::Slack;
-use crate::simulate::autoscaler::is_ready;
 use crate::simulate::invariants::{Truth, revision};
 use crate::simulate::pods::{Fates, Told};
 use crate::simulate::{PROMPT, Simulation};
 
 use super::options::{Args, Command, Deed, Failure, Moment, moment};
 use super::scenario::Scenario;
-use super::timeline::{Frame, Mark, Outcome, Pods, Said, Source, Timeline, Version};
+use super::sight::Sight;
+use super::timeline::{Frame, Mark, Outcome, Source, Timeline, Version};
 use super::words;
 
 /// Pods of the version that runs are ready so soon: what came before is not part of the play.
@@ -52,7 +51,7 @@ struct Play<'a> {
     old: Version,
     frames: Vec<Frame>,
     marks: Vec<Mark>,
-    said: Option<(Value, Said)>,
+    sight: Sight,
     /// Changes, announcements and broken rules that were looked at.
     seen: (usize, usize, usize),
     /// Time of the last change.
@@ -85,7 +84,7 @@ impl<'a> Play<'a> {
             old: Version::default(),
             frames: Vec::new(),
             marks: Vec::new(),
-            said: None,
+            sight: Sight::of(""),
             seen: (0, 0, 0),
             changed: 0,
             commands: 0,
@@ -105,8 +104,8 @@ impl<'a> Play<'a> {
             }
         }
         let stable = play.truth().progress().stable_revision().cloned().unwrap_or_default();
+        play.sight = Sight::of(&stable);
         play.old = Version { revision: stable, image: scenario.old.service.spec.image.clone() };
-        play.said = None;
         play.zero = play.simulation.elapsed();
         play.seen = (0, play.simulation.announced.len(), play.simulation.violations.len());
         Ok(play)
@@ -285,50 +284,8 @@ impl<'a> Play<'a> {
     }
 
     fn frame(&mut self) -> Frame {
-        let truth = self.truth();
-        let (mut old, mut new) = (Pods::default(), Pods::default());
-        for (_, pod) in truth.all(Watched::Pod).filter(|(_, pod)| pod.pointer("/metadata/deletionTimestamp").is_none()) {
-            let side = if revision(pod) == self.old.revision { &mut old } else { &mut new };
-            let ready = is_ready(pod);
-            side.there += 1;
-            side.ready += i64::from(ready);
-            side.serving += i64::from(ready && truth.is_addressed(pod));
-        }
+        let (truth, at, zero) = (self.truth(), self.now(), self.epoch());
         let side = if self.applied { &self.scenario.new } else { &self.scenario.old };
-        Frame { at: self.now(), old, new, wanted: side.wanted(self.scenario.load), said: self.said(&truth) }
-    }
-
-    /// What status says; read again only if the object has changed.
-    fn said(&mut self, truth: &Truth) -> Said {
-        let object = truth.get(Watched::Microservice, self.scenario.name());
-        let version = object.and_then(|object| object.pointer("/metadata/resourceVersion")).cloned().unwrap_or_default();
-        if let Some((_, said)) = self.said.as_ref().filter(|(known, _)| *known == version) {
-            return said.clone();
-        }
-        // What the operator reads, this can read.
-        let object = truth.microservice().unwrap_or_else(|| Microservice::new(self.scenario.name(), MicroserviceSpec::default()));
-        let epoch = self.epoch();
-        let brief = Brief::of(&object, epoch, "");
-        // Of a spec that the operator has not seen yet it says nothing.
-        let rollout = brief.status.rollout.clone().filter(|_| brief.is_seen()).unwrap_or_default();
-        let index = |number: i32| usize::try_from(number).unwrap_or_default();
-        let (_, message) = brief.summary();
-        let mut words = words::versioned(&words::relative(words::rest(&message), epoch), &self.old.revision, "old");
-        if let Some(new) = brief.progress.candidate_revision().or(brief.progress.failed.as_ref()) {
-            words = words::versioned(&words, new, "new");
-        }
-        let said = Said {
-            state: brief.state(),
-            rollout: brief.rollout_state(),
-            new_is_stable: brief.progress.stable_revision().is_some_and(|stable| *stable != self.old.revision)
-                || brief.progress.candidate.is_none() && brief.progress.failed.is_none(),
-            strategy: rollout.strategy,
-            step: rollout.step.zip(rollout.steps).map(|(step, steps)| (index(step), index(steps))),
-            weight: rollout.weight.zip(rollout.observed_weight),
-            hold: brief.hold(),
-            words: if brief.is_seen() { words } else { String::new() },
-        };
-        self.said = Some((version, said.clone()));
-        said
+        self.sight.frame(&truth, (at, zero), side.wanted(self.scenario.load))
     }
 }

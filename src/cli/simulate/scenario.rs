@@ -42,7 +42,8 @@ impl Scenario {
                 (old, given, format!("from {}", path.display()))
             }
             (None, Some(image)) => {
-                let next = side(&imaged(document, image), &mut Vec::new())?;
+                let named = |lines: Vec<String>| lines.iter().map(|line| format!("with --image {image}: {line}")).collect::<Vec<String>>();
+                let next = side(&imaged(document, image), &mut Vec::new()).map_err(named)?;
                 (given, next, format!("from {}", document.file()))
             }
             (None, None) => {

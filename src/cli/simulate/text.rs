@@ -5,7 +5,7 @@ use crate::cli::kubectl::screen::{Screen, Tone, WIDTH, Word, plain, word};
 
 use super::options::Moment;
 use super::scenario::Scenario;
-use super::timeline::{Frame, Mark, Outcome, Source, Summary, Timeline, clock};
+use super::timeline::{Frame, Mark, Outcome, Pods, Source, Summary, Timeline, clock};
 
 /// Most lines of a table, about: a longer story is told in coarser steps of time.
 const LINES: usize = 40;
@@ -47,22 +47,24 @@ fn table(screen: &mut Screen, scenario: &Scenario, timeline: &Timeline) {
     let wide = steps.iter().map(|text| text.chars().count()).max().unwrap_or_default().max(4);
     let weighted = rows.iter().any(|row| row.frame.said.weight.is_some());
     let weight_wide = if weighted { 10 } else { 0 };
+    let time_wide = rows.iter().map(|row| clock(row.at).len()).max().unwrap_or_default().max(7);
     let title = |text: &str, width: usize| word(Tone::Quiet, format!("{text:width$}"));
-    let mut titles = vec![title("   TIME", 9), title("STEP", wide + 2)];
+    let mut titles = vec![word(Tone::Quiet, format!("{:>time_wide$}  ", "TIME")), title("STEP", wide + 2)];
     if weighted {
         titles.push(title("WEIGHT", weight_wide));
     }
-    titles.extend([title("PODS", cells + 2), title("OLD", 7), title("NEW", 7)]);
+    let widest = rows.iter().flat_map(|row| [counts(&row.frame.old), counts(&row.frame.new)]).map(|text| text.len()).max();
+    let pods_wide = widest.unwrap_or_default().max(3) + 2;
+    titles.extend([title("PODS", cells + 2), title("OLD", pods_wide), title("NEW", pods_wide)]);
     screen.line(titles);
     let (mut said, mut shown) = (String::new(), String::new());
     for (row, step) in rows.iter().zip(steps) {
-        let mut lead = vec![plain(format!("{:>7}  ", clock(row.at))), word(tone(row.frame), format!("{step:wide$}  "))];
+        let mut lead = vec![plain(format!("{:>time_wide$}  ", clock(row.at))), word(tone(row.frame), format!("{step:wide$}  "))];
         if weighted {
             lead.push(plain(format!("{:weight_wide$}", weight(row.frame))));
         }
         lead.extend(bar(row.frame, most, cells));
-        let counts = |side: &super::timeline::Pods| if side.there == 0 { "-".to_owned() } else { format!("{}/{}", side.ready, side.there) };
-        lead.extend([plain(format!("  {:7}", counts(&row.frame.old))), plain(format!("{:7}", counts(&row.frame.new)))]);
+        lead.push(plain(format!("  {:pods_wide$}{:pods_wide$}", counts(&row.frame.old), counts(&row.frame.new))));
         let blank = lead.iter().map(Word::width).sum::<usize>();
         let room = 2 * WIDTH.saturating_sub(blank).max(30) - 10;
         let mut texts: Vec<(Tone, String)> = row.marks.iter().map(|mark| (mark_tone(mark.source), cut(&told(mark), room))).collect();
@@ -89,6 +91,11 @@ fn table(screen: &mut Screen, scenario: &Scenario, timeline: &Timeline) {
     screen.line([]);
     legend(screen);
     screen.line([]);
+}
+
+/// Ready pods of those that exist.
+fn counts(side: &Pods) -> String {
+    if side.there == 0 { "-".to_owned() } else { format!("{}/{}", side.ready, side.there) }
 }
 
 /// States and marks, with what comes within one grain told in one line.
@@ -213,20 +220,18 @@ fn bar(frame: &Frame, most: i64, cells: usize) -> Vec<Word> {
     let most = most.max(1);
     let scale = |pods: i64| if most <= CELLS { pods } else { (pods * CELLS + most / 2) / most };
     let (old, new) = (&frame.old, &frame.new);
-    let parts = [
-        (0, old.serving),
-        (2, old.ready - old.serving),
-        (1, new.serving),
-        (2, new.ready - new.serving),
-        (3, frame.there() - old.ready - new.ready),
-    ];
-    let mut words = Vec::new();
+    let idle = [old, new].map(|side| side.ready - side.serving);
+    let parts = [(0, old.serving), (2, idle[0]), (1, new.serving), (2, idle[1]), (3, frame.there() - old.ready - new.ready)];
+    let (mut words, mut sum, mut used) = (Vec::new(), 0, 0);
     for (kind, pods) in parts {
+        // What is rounded off here is added there, so that as many pods take as many cells.
+        sum += pods;
+        let wide = usize::try_from(scale(sum)).unwrap_or_default().saturating_sub(used);
+        used += wide;
         if let Some((sign, tone, _)) = SIGNS.get(kind) {
-            words.push(word(*tone, sign.repeat(usize::try_from(scale(pods)).unwrap_or_default())));
+            words.push(word(*tone, sign.repeat(wide)));
         }
     }
-    let used = words.iter().map(Word::width).sum();
     words.push(plain(" ".repeat(cells.saturating_sub(used))));
     words
 }

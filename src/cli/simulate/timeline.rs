@@ -17,7 +17,7 @@ pub struct Pods {
 }
 
 /// What the operator says of the service.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Said {
     pub state: State,
     pub rollout: Option<RolloutState>,

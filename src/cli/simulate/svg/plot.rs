@@ -14,6 +14,10 @@ const TICKS: [Moment; 17] = [
 ];
 /// Most ticks of the time axis.
 const MOST_TICKS: i64 = 12;
+/// Distances between lines of the pods' axis.
+const STRIDES: [i64; 13] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+/// Most lines of the pods' axis.
+const MOST_STRIDES: i64 = 10;
 /// Height of the strip with the steps.
 const STRIP: f64 = 22.0;
 
@@ -84,7 +88,7 @@ impl<'a> Plot<'a> {
 
     fn axes(&self, canvas: &mut Canvas) {
         let bottom = self.top + self.height;
-        let stride = (self.pods + 9) / 10;
+        let stride = STRIDES.into_iter().find(|stride| self.pods / stride <= MOST_STRIDES).unwrap_or(self.pods);
         for pods in (0..=self.pods).filter(|pods| pods % stride == 0) {
             let y = self.at_pods(rational(pods));
             canvas.line("grid", (self.left, y), (self.left + self.width, y));

@@ -154,7 +154,11 @@ fn what_cannot_be_played_is_said() {
         ("config/samples", "", "there are several Microservices in the input: "),
         (CANARY, "--from config/samples/blue-green.yaml", "--from: there is no Microservice canary in the input"),
         (CANARY, "--quota 4", "the service as it runs does not get Ready: "),
-        (CANARY, "--image Not:An:Image", "canary.yaml:10: Microservice/canary: spec.image: "),
+        (
+            CANARY,
+            "--image Not:An:Image",
+            "with --image Not:An:Image: config/samples/canary.yaml:9: Microservice/canary: spec.image: must be ",
+        ),
     ] {
         let problem = refused(file, flags);
         assert!(problem.contains(expected), "{problem}");
