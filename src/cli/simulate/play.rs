@@ -160,6 +160,8 @@ impl<'a> Play<'a> {
         let cut = (self.now() >= self.until).then_some(self.until);
         let outcome = match self.frames.last().map(Frame::outcome) {
             Some(Outcome::Completed) if new.revision == self.old.revision => Outcome::Unchanged,
+            // Somebody would have gone on later.
+            Some(Outcome::Waiting) if self.promotion().is_some() || !self.deeds.is_empty() => Outcome::Unfinished,
             outcome => outcome.unwrap_or(Outcome::Unfinished),
         };
         Timeline { frames: self.frames, marks: self.marks, old: self.old, new, outcome, promised, cut }
