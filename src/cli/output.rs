@@ -34,15 +34,15 @@ fn options() -> SerializerOptions {
 }
 
 /// Longest map or list on one line, in bytes: with the indentation of a schema it still fits a wide window.
-const LINE: usize = 160;
+const LINE: usize = 200;
 
 struct Compact<'a>(&'a Value);
 
 impl Serialize for Compact<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Object(map) if fits(map.iter().map(|(key, value)| (key.len(), value))) => FlowMap(map).serialize(serializer),
-            Value::Array(list) if fits(list.iter().map(|value| (0, value))) => FlowSeq(list).serialize(serializer),
+            Value::Object(map) if fits(self.0) => FlowMap(map).serialize(serializer),
+            Value::Array(list) if fits(self.0) => FlowSeq(list).serialize(serializer),
             Value::Object(map) => {
                 let mut out = serializer.serialize_map(Some(map.len()))?;
                 for (key, value) in map {
@@ -62,19 +62,19 @@ impl Serialize for Compact<'_> {
     }
 }
 
-fn fits<'a>(entries: impl Iterator<Item = (usize, &'a Value)>) -> bool {
-    let mut width = 0;
-    for (key, value) in entries {
-        width += key
-            + 2
-            + match value {
-                Value::Object(_) | Value::Array(_) => return false,
-                Value::String(text) if text.contains('\n') => return false,
-                Value::String(text) => text.len() + 2,
-                scalar => scalar.to_string().len(),
-            };
+fn fits(value: &Value) -> bool {
+    width(value).is_some_and(|width| width <= LINE)
+}
+
+/// Bytes on one line; `None` for what cannot be on one.
+fn width(value: &Value) -> Option<usize> {
+    match value {
+        Value::Object(map) => map.iter().try_fold(2, |sum, (key, value)| Some(sum + key.len() + width(value)? + 4)),
+        Value::Array(list) => list.iter().try_fold(2, |sum, value| Some(sum + width(value)? + 2)),
+        Value::String(text) if text.contains('\n') => None,
+        Value::String(text) => Some(text.len()),
+        scalar => Some(scalar.to_string().len()),
     }
-    width <= LINE
 }
 
 #[cfg(test)]

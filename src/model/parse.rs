@@ -10,6 +10,7 @@ mod pod;
 mod ports;
 mod resources;
 mod rollout;
+mod routes;
 mod scaling;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub fn parse(object: &Microservice) -> Result<Parsed, Vec<Problem>> {
     ports::references(spec, &ports, &mut found);
     let access = access::access(spec, &ports, &mut found);
     let scaling = scaling::scaling(spec, &mut found);
+    let routes = routes::routes(spec, &ports, None, &mut found);
     let rollout = rollout::rollout(spec, &mut found);
     let overrides = overrides::overrides(object, &mut found);
     files::check(spec, &mut found);
@@ -62,6 +64,7 @@ pub fn parse(object: &Microservice) -> Result<Parsed, Vec<Problem>> {
         scaling,
         disruption: disruption(spec),
         access,
+        routes,
         rollout,
         overrides,
         deletion: spec.deletion_policy.unwrap_or_default(),

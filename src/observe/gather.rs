@@ -65,7 +65,8 @@ impl Stores {
             self.expectations.overlay(key, &mut rows);
             rows
         };
-        assemble(key, &rows)
+        let world = assemble(key, &rows)?;
+        Ok(world.map(|world| World { unserved: self.unserved(&key.namespace), ..world }))
     }
 }
 
@@ -77,7 +78,7 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
     object.metadata.resource_version = Some(main.version.to_string());
     let uid = object.metadata.uid.clone().unwrap_or_default();
 
-    let mut world = World { object, pods: pods(key, rows), leaving: leaving(rows), ..World::default() };
+    let mut world = World { object, pods: pods(key, rows), leaving: leaving(rows), endpoints: endpoints(rows), ..World::default() };
     for row in rows {
         let Watched::Child(kind) = row.watched else { continue };
         let reference = ChildRef { kind, name: row.name(key).to_owned() };
@@ -90,6 +91,7 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
         match kind {
             Kind::Deployment if own => world.deployments.extend(serde_json::from_value::<Deployment>(whole)),
             Kind::HorizontalPodAutoscaler if own && namesake => world.autoscaler = serde_json::from_value(whole).ok(),
+            Kind::HTTPRoute | Kind::GRPCRoute if own => world.routes.push(whole),
             Kind::ControllerRevision if own => world.revisions.extend(revision(&live)),
             _ => {}
         }
@@ -106,7 +108,8 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
 fn child(key: &Key, uid: &str, reference: ChildRef, version: &Version, fact: &Fact) -> Option<(Live, Value)> {
     let Fact::Object { body, claims_replicas } = fact else { return None };
     let mut object: Value = body.open().ok()?;
-    let whole = if matches!(reference.kind, Kind::Deployment | Kind::HorizontalPodAutoscaler) { object.clone() } else { Value::Null };
+    let told = matches!(reference.kind, Kind::Deployment | Kind::HorizontalPodAutoscaler | Kind::HTTPRoute | Kind::GRPCRoute);
+    let whole = if told { object.clone() } else { Value::Null };
     if let Value::Object(fields) = &mut object {
         fields.remove("status");
     }
@@ -134,8 +137,10 @@ fn microservice(key: &Key, row: &Row) -> Result<Microservice, Unreadable> {
 }
 
 fn open<T: DeserializeOwned>(row: &Row) -> Option<T> {
-    let (Fact::Object { body, .. } | Fact::Pod { body, .. }) = &row.fact;
-    body.open().ok()
+    match &row.fact {
+        Fact::Object { body, .. } | Fact::Pod { body, .. } => body.open().ok(),
+        Fact::Endpoints { .. } => None,
+    }
 }
 
 fn text(value: &Value, pointer: &str) -> String {
@@ -209,6 +214,22 @@ fn leaving(rows: &[Row]) -> BTreeMap<String, i32> {
     count
 }
 
+/// Ready endpoints by Service. With two address families each pod is in slices of both.
+fn endpoints(rows: &[Row]) -> BTreeMap<String, i32> {
+    let mut sums: BTreeMap<(&str, &str), i32> = BTreeMap::new();
+    for row in rows {
+        if let Fact::Endpoints { service, address_type, ready } = &row.fact {
+            *sums.entry((service, address_type)).or_default() += ready;
+        }
+    }
+    let mut most: BTreeMap<String, i32> = BTreeMap::new();
+    for ((service, _), ready) in sums {
+        let entry = most.entry(service.to_owned()).or_default();
+        *entry = ready.max(*entry);
+    }
+    most
+}
+
 /// One ready pod of each revision, and the most telling of those that are not: first the worst of each revision, then
 /// the second-worst of each, so that a broken old revision does not hide a broken new one.
 fn pods(key: &Key, rows: &[Row]) -> Vec<Pod> {
@@ -217,7 +238,7 @@ fn pods(key: &Key, rows: &[Row]) -> Vec<Pod> {
     let mut troubled: BTreeMap<Option<&str>, Vec<(Class, &Row)>> = BTreeMap::new();
     for row in rows {
         match &row.fact {
-            Fact::Pod { class: Class::Leaving, .. } | Fact::Object { .. } => {}
+            Fact::Pod { class: Class::Leaving, .. } | Fact::Object { .. } | Fact::Endpoints { .. } => {}
             Fact::Pod { class: Class::Ready, revision, .. } => {
                 let first = serving.entry(revision.as_deref()).or_insert(row);
                 if row.name(key) < first.name(key) {

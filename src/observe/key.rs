@@ -39,10 +39,12 @@ pub enum Watched {
     Microservice,
     Child(Kind),
     Pod,
+    /// Who is behind the Services that routes lead to.
+    EndpointSlice,
 }
 
 impl Watched {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Microservice,
         Self::Child(Kind::ServiceAccount),
         Self::Child(Kind::NetworkPolicy),
@@ -52,7 +54,10 @@ impl Watched {
         Self::Child(Kind::Service),
         Self::Child(Kind::Deployment),
         Self::Child(Kind::HorizontalPodAutoscaler),
+        Self::Child(Kind::HTTPRoute),
+        Self::Child(Kind::GRPCRoute),
         Self::Pod,
+        Self::EndpointSlice,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -60,6 +65,7 @@ impl Watched {
             Self::Microservice => "Microservice",
             Self::Child(kind) => kind.name(),
             Self::Pod => "Pod",
+            Self::EndpointSlice => "EndpointSlice",
         }
     }
 
@@ -68,7 +74,8 @@ impl Watched {
         match self {
             Self::Microservice => 0,
             Self::Child(kind) => kind as usize + 1,
-            Self::Pod => Self::ALL.len() - 1,
+            Self::Pod => Self::ALL.len() - 2,
+            Self::EndpointSlice => Self::ALL.len() - 1,
         }
     }
 
@@ -77,7 +84,13 @@ impl Watched {
             Self::Microservice => ApiResource::erase::<Microservice>(&()),
             Self::Child(kind) => resource(kind.group(), kind.version(), kind.name(), kind.plural()),
             Self::Pod => resource("", "v1", "Pod", "pods"),
+            Self::EndpointSlice => resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
         }
+    }
+
+    /// Not every cluster serves it: without it the operator does the rest.
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Self::Child(kind) if kind.is_optional())
     }
 
     /// `<plural>.<group>`, as roles and messages of the server spell it.

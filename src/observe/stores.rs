@@ -1,5 +1,6 @@
 //! Watches fill the tables, and make services due.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::api::labels;
+use crate::model::Kind;
 
 use super::expectations::Expectations;
 use super::key::{Key, Watched};
 use super::queue::{Lane, Queue};
-use super::seen::{Body, Fields, PodFields, Seen};
+use super::seen::{Body, Fields, PodFields, Seen, SliceFields};
 use super::tables::{Change, Row, Tables};
 use super::trim::{self, Fact};
 use super::version::Version;
@@ -79,6 +81,7 @@ impl Stores {
             let (stores, watch, client) = (Arc::clone(&stores), Arc::clone(watch), client.clone());
             match watch.watched {
                 Watched::Pod => tasks.spawn(follow::<PodFields>(stores, watch, client)),
+                Watched::EndpointSlice => tasks.spawn(follow::<SliceFields>(stores, watch, client)),
                 Watched::Microservice | Watched::Child(_) => tasks.spawn(follow::<Fields>(stores, watch, client)),
             };
         }
@@ -109,6 +112,16 @@ impl Stores {
     /// Kinds whose first list has yet to come, each with the reason and what to do about it.
     pub fn missing(&self) -> Vec<(String, String)> {
         self.watches.iter().filter_map(|watch| watch.missing()).collect()
+    }
+
+    /// Optional kinds that the cluster does not serve in a namespace.
+    pub(super) fn unserved(&self, namespace: &str) -> BTreeSet<Kind> {
+        let here = |watch: &&Arc<Watch>| watch.namespace.as_deref().is_none_or(|only| only == namespace);
+        let kinds = self.watches.iter().filter(here).filter(|watch| watch.is_unserved()).filter_map(|watch| match watch.watched {
+            Watched::Child(kind) => Some(kind),
+            _ => None,
+        });
+        kinds.collect()
     }
 
     /// Errors of watches.
@@ -240,6 +253,17 @@ impl Sight for PodFields {
     }
 }
 
+impl Sight for SliceFields {
+    fn sight(_: Watched, seen: Seen<Self>) -> Sighting {
+        Sighting {
+            key: Key::of(&seen.metadata),
+            family: trim::family(&seen.metadata),
+            version: Version::of(&seen.metadata),
+            fact: trim::endpoints(&seen),
+        }
+    }
+}
+
 /// Follows one watch for ever.
 async fn follow<B: Sight>(stores: Arc<Stores>, watch: Arc<Watch>, client: Client)
 where
@@ -254,6 +278,8 @@ where
     let config = match watch.watched {
         Watched::Microservice => config,
         Watched::Child(_) | Watched::Pod => config.labels(&format!("{}={}", labels::MANAGED_BY, labels::OPERATOR)),
+        // Its controller copies the labels of the Service.
+        Watched::EndpointSlice => config.labels(&format!("{}={},{}", labels::MANAGED_BY, labels::OPERATOR, labels::ROUTED)),
     };
     // Without the back-off a watch that fails is tried again at once, for ever.
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
@@ -271,7 +297,9 @@ pub(super) fn absorb<B: Sight>(stores: &Stores, watch: &Watch, list: &mut List, 
         Ok(watcher::Event::InitApply(seen)) => stores.put(watched, B::sight(watched, seen), list.epoch, Lane::Slow),
         Ok(watcher::Event::InitDone) => {
             stores.finish(watch, list);
-            watch.works(true);
+            if watch.works(true) {
+                stores.touch_all();
+            }
         }
         Ok(watcher::Event::Apply(seen)) => {
             stores.put(watched, B::sight(watched, seen), list.epoch, Lane::Fast);
@@ -281,7 +309,14 @@ pub(super) fn absorb<B: Sight>(stores: &Stores, watch: &Watch, list: &mut List, 
             stores.remove(watched, &B::sight(watched, seen));
             watch.works(false);
         }
-        Err(error) => watch.fails(&error, &stores.errors),
+        Err(error) => {
+            if watch.fails(&error, &stores.errors) {
+                // What the cluster does not serve it does not hold either.
+                *list = stores.begin();
+                stores.finish(watch, list);
+                stores.touch_all();
+            }
+        }
     }
 }
 

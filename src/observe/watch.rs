@@ -22,6 +22,8 @@ pub struct Watch {
 struct Health {
     /// The first list is complete. Stays true: a table that falls behind is old, not wrong.
     ready: bool,
+    /// An optional kind that the cluster does not serve, or does not let the operator see.
+    unserved: bool,
     /// Why it does not work now.
     trouble: Option<String>,
 }
@@ -59,9 +61,15 @@ impl Watch {
         (!health.ready).then(|| (format!("{}{place}", self.watched.name()), trouble.to_owned()))
     }
 
-    /// Something came.
-    pub fn works(&self, complete: bool) {
+    /// An optional kind that the cluster does not serve.
+    pub fn is_unserved(&self) -> bool {
+        self.health().unserved
+    }
+
+    /// Something came. Whether it is of a kind that the cluster did not serve until now.
+    pub fn works(&self, complete: bool) -> bool {
         let mut health = self.health();
+        let appeared = complete && std::mem::take(&mut health.unserved);
         if health.trouble.take().is_some() {
             tracing::info!(kind = self.watched.name(), namespace = self.namespace, "watch works again");
         }
@@ -70,22 +78,46 @@ impl Watch {
         if complete {
             self.became_ready.notify_waiters();
         }
+        appeared
     }
 
-    /// Something went wrong. Said once for each cause; kube-rs tries again with a growing delay.
-    pub fn fails(&self, error: &watcher::Error, errors: &Errors) {
+    /// Something went wrong. Said once for each cause; kube-rs tries again with a growing delay. Whether it is of a kind that
+    /// the cluster served until now.
+    pub fn fails(&self, error: &watcher::Error, errors: &Errors) -> bool {
         errors.0[self.watched.ordinal()].fetch_add(1, Ordering::Relaxed);
         let text = explain(self.watched, error);
+        let absent = self.watched.is_optional() && is_absent(error);
         let mut health = self.health();
         if health.trouble.as_ref() != Some(&text) {
-            tracing::warn!(kind = self.watched.name(), namespace = self.namespace, error = %text, "watch failed; trying again");
+            if absent {
+                tracing::info!(kind = self.watched.name(), namespace = self.namespace, reason = %text, "optional kind; looking again");
+            } else {
+                tracing::warn!(kind = self.watched.name(), namespace = self.namespace, error = %text, "watch failed; trying again");
+            }
             health.trouble = Some(text);
         }
+        if !absent {
+            return false;
+        }
+        let vanished = health.ready && !health.unserved;
+        (health.ready, health.unserved) = (true, true);
+        drop(health);
+        self.became_ready.notify_waiters();
+        vanished
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The server knows no such kind, or does not let us see it.
+fn is_absent(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause) | watcher::Error::WatchFailed(cause)) = error
+    else {
+        return false;
+    };
+    matches!(cause, kube::Error::Api(status) if status.code == 404 || status.is_forbidden())
 }
 
 /// What is wrong, and what to do.
@@ -140,7 +172,7 @@ mod tests {
         let watch = Watch::new(Watched::Child(Kind::HorizontalPodAutoscaler), None);
         watch.fails(&error(404, "NotFound", "the server could not find the requested resource"), &errors);
         assert!(watch.missing().unwrap().1.ends_with("no horizontalpodautoscalers.autoscaling in autoscaling/v2"));
-        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0]);
+        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0]);
     }
 
     #[tokio::test]

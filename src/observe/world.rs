@@ -1,7 +1,7 @@
 //! What the operator believes about one service: plain data, cloneable, serialisable, so that a pass can be replayed
 //! from a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::v1alpha1::Microservice;
-use crate::model::ChildRef;
+use crate::model::{ChildRef, Kind};
 
 /// One service and all that belongs to it, as last seen.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,6 +29,12 @@ pub struct World {
     pub pods: Vec<Pod>,
     /// Pods of each revision that are being deleted, and still run.
     pub leaving: BTreeMap<String, i32>,
+    /// Its routes with their status, those that are ours.
+    pub routes: Vec<Value>,
+    /// Ready endpoints of its Services that routes lead to, by name.
+    pub endpoints: BTreeMap<String, i32>,
+    /// Optional kinds that the cluster does not serve.
+    pub unserved: BTreeSet<Kind>,
 }
 
 /// A child as it is in the cluster.

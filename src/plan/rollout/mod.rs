@@ -21,6 +21,7 @@ pub mod layout;
 mod model;
 pub mod moves;
 pub mod ratio;
+pub mod routed;
 pub mod scene;
 
 use std::time::Duration;
@@ -143,7 +144,7 @@ fn pause(scene: &Scene, step: &Step) -> Option<String> {
     } else {
         match scene.service.rollout.steps.get(candidate.step)? {
             Planned::Pause(seconds) => *seconds,
-            Planned::Weight(_) => return None,
+            _ => return None,
         }
     };
     let until = seconds.and_then(|seconds| {
