@@ -43,7 +43,7 @@ fn frame(frame: &Frame, scenario: &Scenario) -> Value {
         "wantedPods": frame.wanted,
         "old": pods(&frame.old),
         "new": pods(&frame.new),
-        "requestsToNewPercent": tenths(frame.share()),
+        "requestsToNewPercent": tenths(frame.share),
         "message": said.words,
         "waitsForSomebody": frame.waits_for_somebody(),
     });

@@ -4,12 +4,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cli::kubectl::brief::Brief;
+use crate::model::Kind;
 use crate::observe::Watched;
-use crate::simulate::autoscaler::is_ready;
+use crate::plan::children::{canary_name, stable_name, weight_of};
+use crate::simulate::autoscaler::{is_ready, selects};
 use crate::simulate::invariants::{Truth, revision};
 
 use super::options::Moment;
-use super::timeline::{Frame, Pods, Said};
+use super::timeline::{Frame, Pods, Said, rational};
 use super::words;
 
 /// Looks at a service, of which one revision is the old one.
@@ -27,14 +29,33 @@ impl Sight {
     /// The service now: milliseconds since `zero`, which is on the cluster's clock.
     pub fn frame(&mut self, truth: &Truth, (at, zero): (Moment, Timestamp), wanted: i32) -> Frame {
         let (mut old, mut new) = (Pods::default(), Pods::default());
+        let sides = sides(truth);
         for (_, pod) in truth.all(Watched::Pod).filter(|(_, pod)| pod.pointer("/metadata/deletionTimestamp").is_none()) {
             let side = if revision(pod) == self.old { &mut old } else { &mut new };
             let ready = is_ready(pod);
+            let routed = sides.iter().flatten().any(|(weight, selector)| *weight > 0 && selects(*selector, pod));
             side.there += 1;
             side.ready += i64::from(ready);
-            side.serving += i64::from(ready && truth.is_addressed(pod));
+            side.serving += i64::from(ready && (routed || truth.is_addressed(pod)));
         }
-        Frame { at, old, new, wanted, said: self.said(truth, zero) }
+        let share = match sides {
+            // Each side gives all its pods as many.
+            Some(sides) => {
+                sides.iter().map(|(weight, selector)| f64::from(*weight) * self.part(truth, |pod| selects(*selector, pod))).sum()
+            }
+            None => 100.0 * self.part(truth, |pod| truth.is_addressed(pod)),
+        };
+        Frame { at, old, new, wanted, share, said: self.said(truth, zero) }
+    }
+
+    /// Which part of some ready pods is new.
+    fn part(&self, truth: &Truth, among: impl Fn(&Value) -> bool) -> f64 {
+        let (mut all, mut new) = (0, 0);
+        for pod in truth.ready_pods().filter(|pod| among(pod)) {
+            all += 1;
+            new += i64::from(revision(pod) != self.old);
+        }
+        if all == 0 { 0.0 } else { rational(new) / rational(all) }
     }
 
     fn said(&mut self, truth: &Truth, zero: Timestamp) -> Said {
@@ -74,4 +95,14 @@ impl Sight {
             ..known
         }
     }
+}
+
+/// Behind a gateway, the sides of the first route: per cent of the requests, and the selector of the pods that get them.
+fn sides(truth: &Truth) -> Option<[(i32, Option<&Value>); 2]> {
+    let routes = [Kind::HTTPRoute, Kind::GRPCRoute].into_iter().flat_map(|kind| truth.all(Watched::Child(kind)));
+    let weight = routes.map(|(_, route)| weight_of(route)).next()?;
+    let selector = |name: String| truth.get(Watched::Child(Kind::Service), &name)?.pointer("/spec/selector");
+    // Where the route leads to the service itself, it has no sides.
+    let stable = selector(stable_name(&truth.name))?;
+    Some([(100 - weight, Some(stable)), (weight, selector(canary_name(&truth.name)))])
 }

@@ -42,6 +42,8 @@ pub struct Frame {
     pub new: Pods,
     /// Pods that there are to be.
     pub wanted: i32,
+    /// Per cent of the requests that go to the new version.
+    pub share: f64,
     pub said: Said,
 }
 
@@ -52,11 +54,6 @@ impl Frame {
 
     pub fn there(&self) -> i64 {
         self.old.there + self.new.there
-    }
-
-    /// Per cent of the requests that go to the new version: all pods that serve get as many.
-    pub fn share(&self) -> f64 {
-        if self.serving() == 0 { 0.0 } else { 100.0 * rational(self.new.serving) / rational(self.serving()) }
     }
 
     /// How it would end if nothing more happened.
@@ -85,6 +82,9 @@ impl Frame {
             Some(Step::Weight(weight)) => format!("setWeight {weight}"),
             Some(Step::Pause(Some(seconds))) => format!("pause {seconds} s"),
             Some(Step::Pause(None)) => "manual pause".to_owned(),
+            Some(Step::Scale(_)) => "setScale".to_owned(),
+            Some(Step::Match(_)) => "match".to_owned(),
+            Some(Step::Mirror(percent)) => format!("mirror {percent}"),
             None => "takes over".to_owned(),
         }
     }
@@ -186,9 +186,9 @@ impl Timeline {
         let most = first_by(|frame| -frame.there()).min().map(|(pods, at)| (-pods, at)).unwrap_or_default();
         let spans = self.frames.iter().zip(self.frames.iter().skip(1).map(|frame| frame.at).chain([settled]));
         let until = if decided == 0 { settled } else { decided };
-        let weighed = spans.map(|(frame, end)| frame.share() * rational((end.min(until) - frame.at).max(0))).sum::<f64>();
+        let weighed = spans.map(|(frame, end)| frame.share * rational((end.min(until) - frame.at).max(0))).sum::<f64>();
         let mean = if until == 0 { 0.0 } else { weighed / rational(until) };
-        let peak = self.frames.iter().map(Frame::share).fold(0.0, f64::max);
+        let peak = self.frames.iter().map(|frame| frame.share).fold(0.0, f64::max);
         let broken = self.marks.iter().filter(|mark| mark.source == Source::Rule).cloned().collect();
         Summary { decided, settled, least, most, share: (mean, peak), broken }
     }

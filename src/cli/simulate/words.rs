@@ -26,7 +26,7 @@ pub fn rest(message: &str) -> &str {
     let Some(from) = message.strip_prefix("rolling from revision ") else { return message };
     let Some((_, rest)) = from.split_once(": ") else { return "" };
     let phases = ["new pods start", "new pods are ready", "new pods grow to full number", "the Service switches"];
-    let is_place = |text: &str| text.ends_with("% of the pods") || phases.contains(&text);
+    let is_place = |text: &str| text.ends_with("% of the pods") || text.ends_with("% of the requests") || phases.contains(&text);
     match rest.split_once("; ") {
         Some((place, rest)) if is_place(place) => rest,
         None if is_place(rest) => "",
@@ -57,6 +57,7 @@ mod tests {
             ("step 1 of 4, 20 % of the pods; 0 of 1 pods of revision 2b are available", "0 of 1 pods of revision 2b are available"),
             ("new pods start; 0 of 3 pods are available; pod x, y", "0 of 3 pods are available; pod x, y"),
             ("2 of 4 pods available; pod x", "2 of 4 pods available; pod x"),
+            ("step 1 of 4, 20 % of the requests; x", "x"),
             ("step 1 of 4, 20 % of the pods", ""),
         ] {
             assert_eq!(rest(&format!("{lead}{message}")), expected);

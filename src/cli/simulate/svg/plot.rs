@@ -67,7 +67,7 @@ impl<'a> Plot<'a> {
         let asked = |frame: &Frame| frame.said.weight.map_or(f64::NAN, |(asked, _)| f64::from(asked));
         self.steps_line(canvas, "asked", |frame| asked(frame), |share| self.at_share(share));
         self.steps_line(canvas, "wanted", |frame| f64::from(frame.wanted), |pods| self.at_pods(pods));
-        self.steps_line(canvas, "share", Frame::share, |share| self.at_share(share));
+        self.steps_line(canvas, "share", |frame| frame.share, |share| self.at_share(share));
         for (index, mark) in marks.iter().enumerate() {
             self.mark(canvas, index, mark, marks);
         }

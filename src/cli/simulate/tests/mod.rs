@@ -125,6 +125,16 @@ fn the_load_of_an_autoscaled_service_sets_its_pods() {
     assert_eq!((timeline.frames[0].serving(), summary.least.0), (5, 5));
 }
 
+/// Behind a gateway the weight is the share of the requests, whatever the number of pods.
+#[test]
+fn a_gateway_splits_requests_by_weight() {
+    let (_, timeline) = played("src/cli/simulate/tests/routed.yaml", "--auto-promote 30");
+    let shares: Vec<f64> = timeline.frames.iter().filter(|frame| frame.waits_for_somebody()).map(|frame| frame.share).collect();
+    assert!(!shares.is_empty() && shares.iter().all(|share| (share - 10.0).abs() < 0.1), "{shares:?}");
+    assert_eq!((timeline.outcome, timeline.summary().broken, timeline.summary().least.0), (Outcome::Completed, vec![], 4));
+    assert!((timeline.summary().share.1 - 100.0).abs() < 0.1);
+}
+
 #[test]
 fn pods_take_the_time_that_they_are_said_to_take() {
     for (flags, first) in [("--pod-ready 5", 5_000), ("--pod-ready 1m", 60_000)] {
