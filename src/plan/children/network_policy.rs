@@ -60,6 +60,9 @@ fn gateways(service: &Service) -> Vec<NetworkPolicyIngressRule> {
     let mut rules = Vec::new();
     for route in &service.routes {
         let namespace = route.gateway.namespace.clone().unwrap_or_else(|| service.namespace.clone());
+        if namespace == service.namespace && service.access.inbound == Direction::Namespace {
+            continue;
+        }
         let from = NetworkPolicyPeer {
             namespace_selector: Some(matching([(NAMESPACE_NAME.to_owned(), namespace)].into())),
             ..pods(LabelSelector::default())

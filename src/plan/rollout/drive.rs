@@ -284,13 +284,13 @@ impl Drive<'_, '_> {
         let progress = &mut self.step.progress;
         let Some(candidate) = progress.candidate.take() else { return };
         let apart = candidate.is_apart() && progress.stable.is_some();
-        if apart {
-            // Its Deployment may have been made a moment ago, by this very pass: then it is parked for a moment, because nobody
-            // else would keep its pods out of the Service.
-            let there = scene.workloads.named(&candidate.at.deployment).pods() > 0;
-            let seconds = if candidate.routed || !there { seconds.max(PROPAGATION_SECONDS) } else { seconds };
+        // Its Deployment may have been made a moment ago, by this very pass: then nobody else would keep its pods out of the
+        // Service.
+        let workload = scene.workloads.find(&candidate.at.deployment);
+        if apart && workload.is_none_or(|workload| workload.pods() > 0) {
+            let seconds = if candidate.routed || workload.is_none() { seconds.max(PROPAGATION_SECONDS) } else { seconds };
             progress.parked.push(parked(scene, candidate.at, seconds));
-        } else if scene.is_autoscaled() {
+        } else if !apart && scene.is_autoscaled() {
             progress.capacity = Some(capacity);
         }
     }

@@ -66,6 +66,10 @@ pub fn share(scene: &Scene, progress: &Progress) -> Option<Share> {
 /// Per cent that so many ready pods are to have: never more than they carry, and more than so far only once all of them are
 /// there. Pods that are lost take their part along.
 fn weight(candidate: &Candidate, full: i32, wanted: i32, ready: i32) -> i32 {
+    if full == 0 {
+        // Scaled to zero: nobody answers, whatever the weight.
+        return candidate.weight;
+    }
     let carried = |share: i32| {
         let needed = part(full, share).min(wanted).max(1);
         if ready >= needed { share } else { share * ready.max(0) / needed }
@@ -77,6 +81,9 @@ fn weight(candidate: &Candidate, full: i32, wanted: i32, ready: i32) -> i32 {
 /// Pods that the candidate should have.
 pub fn wanted(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &Candidate) -> i32 {
     let full = full(scene, progress, stable);
+    if full == 0 {
+        return 0;
+    }
     if candidate.step >= scene.service.rollout.steps.len() {
         return full;
     }

@@ -10,22 +10,30 @@ use crate::plan::children::{canary_name, stable_name, weight_of};
 use crate::simulate::autoscaler::selects;
 use crate::simulate::store::Change;
 
-use super::truth::count;
+use super::truth::{count, revision};
 use super::{COUNTING, Record, Truth};
 
-/// A route, or a Service, was written by the operator.
+/// A route, or a Service, was written by the operator. A side that its own pods have left is nobody's doing.
 pub fn written(record: &Record, change: &Change, broken: &mut Vec<String>) {
     let truth = &record.truth;
-    if truth.progress().stable.is_none() || change.lag > COUNTING {
+    // A stable revision without pods is where its pods have left it; to go back to it is somebody's word.
+    let progress = truth.progress();
+    let Some(stable) = progress.stable_revision() else { return };
+    if change.lag > COUNTING || !truth.ready_pods().any(|pod| revision(pod) == stable) {
         return;
     }
     let unknown = record.unknown(change);
     let name = &truth.name;
+    let selected = |object: &Option<Arc<Value>>| {
+        let selector = object.as_ref().and_then(|object| object.pointer("/spec/selector"));
+        count(truth.ready_pods().filter(|pod| selects(selector, pod)))
+    };
     for (route, object) in truth.all(Watched::Child(Kind::HTTPRoute)) {
         let weight = weight_of(object);
         for (side, share) in [(stable_name(name), 100 - weight), (canary_name(name), weight)] {
-            if share > 0 && ready(truth, &side) + unknown == 0 && truth.ready_pods().next().is_some() {
-                broken.push(format!("{route} gives {share} % to {side}, which has no pod"));
+            let turned = change.id.name == side && selected(&change.before) > 0;
+            if share > 0 && turned && selected(&change.after) + unknown == 0 {
+                broken.push(format!("{side} turns to nobody, with {share} % of {route}"));
             }
         }
     }
