@@ -130,7 +130,7 @@ fn the_load_of_an_autoscaled_service_sets_its_pods() {
 fn a_gateway_splits_requests_by_weight() {
     let (_, timeline) = played("config/samples/gateway-canary.yaml", "--auto-promote 30");
     let at = |weight: i32| timeline.frames.iter().filter(move |frame| frame.said.weight == Some((weight, weight))).map(|frame| frame.share);
-    let rested = [at(0).last(), at(10).last(), at(50).last()];
+    let rested = [at(0).next_back(), at(10).next_back(), at(50).next_back()];
     assert_eq!(rested, [Some(0.0), Some(10.0), Some(50.0)]);
     assert_eq!((timeline.outcome, timeline.summary().broken, timeline.summary().least.0), (Outcome::Completed, vec![], 4));
     assert!((timeline.summary().share.1 - 100.0).abs() < 0.1);
