@@ -51,6 +51,11 @@ struct File {
 }
 
 impl Document {
+    /// The same place, with another object.
+    pub fn with(&self, value: Value) -> Self {
+        Self { value, file: Rc::clone(&self.file), place: self.place }
+    }
+
     pub fn kind(&self) -> &str {
         self.value["kind"].as_str().unwrap_or("Object")
     }
@@ -81,8 +86,17 @@ impl Document {
 impl Input {
     /// All objects in order, lists taken apart.
     pub fn read(&self) -> Manifests {
+        self.read_all(&self.paths)
+    }
+
+    /// All objects of another path, by the same rules.
+    pub fn read_beside(&self, path: &Path) -> Manifests {
+        self.read_all(&[path.to_owned()])
+    }
+
+    fn read_all(&self, paths: &[PathBuf]) -> Manifests {
         let mut all = Manifests::default();
-        for path in &self.paths {
+        for path in paths {
             if path.as_os_str() == STDIN {
                 let mut text = String::new();
                 match io::stdin().read_to_string(&mut text) {

@@ -224,10 +224,10 @@ impl Schedule {
 fn broken(seed: u64, scope: Scope, actions: usize) -> Option<String> {
     let mut schedule = Schedule::new(seed, scope);
     schedule.play(actions);
-    let mut wrong = schedule.story.0.violations.first().cloned();
+    let mut wrong = schedule.story.broken();
     if wrong.is_none() {
         wrong = schedule.end();
-        wrong = schedule.story.0.violations.first().cloned().or(wrong);
+        wrong = schedule.story.broken().or(wrong);
     }
     let wrong = wrong?;
     if std::env::var("SIMULATE_TRACE").is_ok() {
