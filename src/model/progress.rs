@@ -53,10 +53,19 @@ pub struct Candidate {
     pub observed_weight: i32,
     /// Since when it has had fewer available pods than its step needs.
     pub lacking_since: Option<Time>,
+    /// How far its step was then: available pods of it, less those of others that had yet to go.
+    pub lacking_from: Option<i32>,
     /// Remaining steps are skipped, by command.
     pub full: bool,
     /// Held where it is, by command.
     pub paused: bool,
+}
+
+impl Candidate {
+    /// The clock of its step starts. How far the step is then is for the end of the pass to say.
+    pub fn lacks_from(&mut self, now: Time) {
+        (self.lacking_since, self.lacking_from) = (Some(now), None);
+    }
 }
 
 impl Progress {
@@ -79,6 +88,7 @@ impl Progress {
             weight: rollout.weight.unwrap_or_default(),
             observed_weight: rollout.observed_weight.unwrap_or_default(),
             lacking_since: rollout.lacking_since,
+            lacking_from: rollout.lacking_from,
         });
         Self {
             stable: rollout.stable_revision.map(|revision| placed(revision, rollout.stable_deployment)),
@@ -122,6 +132,7 @@ impl Progress {
             weight: weighted.then_some(candidate.weight),
             observed_weight: weighted.then_some(candidate.observed_weight),
             lacking_since: candidate.lacking_since,
+            lacking_from: candidate.lacking_from,
             full_promotion: candidate.full.then(|| candidate.at.revision.clone()),
             paused_revision: candidate.paused.then(|| candidate.at.revision.clone()),
             candidate_revision: Some(candidate.at.revision),

@@ -25,8 +25,8 @@ pub struct Rollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub min_ready_seconds: Option<i32>,
-    /// Seconds without progress after which the update has failed; for `Canary` and `BlueGreen`, seconds that a step may
-    /// wait for its pods. Pauses and delays do not count. Must exceed `minReadySeconds`. Default 600.
+    /// Seconds without progress after which the update has failed. Pauses and delays do not count. For `Canary` and
+    /// `BlueGreen` up to twice as long once a step has made some. Must exceed `minReadySeconds`. Default 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86400))]
     pub progress_deadline_seconds: Option<i32>,

@@ -94,9 +94,12 @@ pub struct RolloutStatus {
     /// Per cent that the candidate has been seen to have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_weight: Option<i32>,
-    /// Since when the candidate has had fewer available pods than its step needs.
+    /// Since when the candidate has had fewer available pods than its step needs, and made no progress that is noted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacking_since: Option<Time>,
+    /// Available pods of the candidate at `lackingSince`, less pods of others that had yet to go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacking_from: Option<i32>,
     /// Pods of both revisions together when the step began, where an autoscaler decides how many there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<i32>,

@@ -137,6 +137,7 @@ fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
         weight: if first && !in_place { 100 } else { 0 },
         observed_weight: 0,
         lacking_since: (!in_place).then_some(Time(scene.now)),
+        lacking_from: None,
         full: false,
         paused: false,
     }

@@ -133,7 +133,7 @@ fn retry(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
     }
     step.progress.forgive();
     if let Some(candidate) = &mut step.progress.candidate {
-        candidate.lacking_since = Some(Time(scene.now));
+        candidate.lacks_from(Time(scene.now));
     }
     Ok(format!("trying revision {revision} again"))
 }

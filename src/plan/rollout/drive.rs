@@ -9,9 +9,10 @@ use crate::model::{Candidate, Placed, Progress, Step as Planned};
 use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
+use super::clock::Left;
 use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
 use super::scene::{Scene, is_rolling};
-use super::{DEADLINE, Step, blue_green};
+use super::{DEADLINE, Step, blue_green, clock};
 
 /// A step of the state machine in the making.
 pub struct Drive<'a, 'b> {
@@ -21,6 +22,11 @@ pub struct Drive<'a, 'b> {
 
 /// Goes on with the candidate, as far as its pods and the user let it.
 pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
+    go_on(step, scene, began);
+    clock::note(scene, &mut step.progress);
+}
+
+fn go_on(step: &mut Step, scene: &Scene, began: bool) {
     let mut drive = Drive { step, scene };
     drive.drain();
     drive.follow_steps();
@@ -40,12 +46,12 @@ pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
     }
     let held = scene.service.rollout.paused || candidate.paused;
     if held {
-        return drive.lacks(None);
+        return drive.lacks_nothing();
     }
     if let Some(lack) = lack {
-        return drive.wait_for(&candidate, &lack);
+        return drive.wait_for(&candidate, &layout, &lack);
     }
-    drive.lacks(None);
+    drive.lacks_nothing();
     drive.advance(&layout);
 }
 
@@ -75,9 +81,10 @@ pub fn lack(scene: &Scene, layout: &Layout, progress: &Progress, candidate: &Can
 }
 
 fn lacking(workload: &Workload, target: Size, revision: &str) -> Option<String> {
-    let (wanted, exact) = match target {
-        Size::Fixed(count) => (count, workload.desired == count && workload.total == count),
-        Size::Autoscaled { at_least, .. } => (workload.desired.max(at_least), workload.desired >= at_least.max(1)),
+    let wanted = clock::wanted(workload, target);
+    let exact = match target {
+        Size::Fixed(count) => workload.desired == count && workload.total == count,
+        Size::Autoscaled { at_least, .. } => workload.desired >= at_least.max(1),
     };
     let enough = workload.runs(revision) && exact && workload.available >= wanted;
     (!enough).then(|| format!("{} of {wanted} pods of revision {revision} are available", workload.available.min(wanted)))
@@ -124,7 +131,7 @@ impl Drive<'_, '_> {
         };
         if weight != candidate.weight {
             candidate.weight = weight;
-            candidate.lacking_since = Some(Time(scene.now));
+            candidate.lacks_from(Time(scene.now));
             *persisted = autoscaled.then_some(capacity);
         }
     }
@@ -146,23 +153,20 @@ impl Drive<'_, '_> {
         }
     }
 
-    /// Since when the candidate has lacked pods.
-    fn lacks(&mut self, since: Option<Time>) {
+    /// The candidate has the pods of its step, or does not get any more.
+    fn lacks_nothing(&mut self) {
         if let Some(candidate) = &mut self.step.progress.candidate {
-            candidate.lacking_since = since;
+            (candidate.lacking_since, candidate.lacking_from) = (None, None);
         }
     }
 
     /// Waits for pods until the deadline.
-    fn wait_for(&mut self, candidate: &Candidate, lack: &str) {
+    fn wait_for(&mut self, candidate: &Candidate, layout: &Layout, lack: &str) {
         self.step.lack = Some(lack.to_owned());
-        let since = candidate.lacking_since.clone().unwrap_or(Time(self.scene.now));
-        let deadline = i64::from(self.scene.service.rollout.progress_deadline_seconds);
-        let left = deadline - self.scene.since(Some(&since));
-        self.lacks(Some(since));
-        if left > 0 {
+        if let Left::Seconds(left) = clock::left(self.scene, &mut self.step.progress, layout) {
             return self.wake(left);
         }
+        let deadline = self.scene.service.rollout.progress_deadline_seconds;
         let revision = &candidate.at.revision;
         let refused = self.scene.workloads.named(&candidate.at.deployment).refused;
         let seen = diagnose::worst(self.scene.pods, Some(revision)).or(refused).map(|seen| format!(": {seen}")).unwrap_or_default();
@@ -182,7 +186,7 @@ impl Drive<'_, '_> {
             candidate.observed_weight = candidate.weight;
             // With an autoscaler the other side leaves only now that this one has grown.
             if self.scene.is_autoscaled() && layout.sets.len() > 1 {
-                candidate.lacking_since = Some(Time(scene.now));
+                candidate.lacks_from(Time(scene.now));
                 return;
             }
         }
@@ -251,7 +255,7 @@ impl Drive<'_, '_> {
             let delay = scene.service.rollout.abort_scale_down_delay_seconds;
             self.release(i64::from(delay));
         } else {
-            self.lacks(None);
+            self.lacks_nothing();
         }
     }
 
@@ -262,8 +266,10 @@ impl Drive<'_, '_> {
         let progress = &mut self.step.progress;
         let Some(candidate) = progress.candidate.take() else { return };
         let apart = candidate.strategy == Strategy::BlueGreen && progress.stable.is_some();
-        if apart && scene.workloads.named(&candidate.at.deployment).pods() > 0 {
-            progress.parked.push(parked(scene, candidate.at, seconds));
+        let seen = scene.workloads.find(&candidate.at.deployment);
+        if apart && seen.is_none_or(|workload| workload.pods() > 0) {
+            // Made in this very pass, it has nothing to look at, and must still get no requests until it is gone.
+            progress.parked.push(parked(scene, candidate.at, if seen.is_some() { seconds } else { 0 }));
         } else if !apart && scene.is_autoscaled() {
             progress.capacity = Some(capacity);
         }

@@ -1,7 +1,7 @@
 //! Which Deployments there are, how many pods each has, and which of them get requests: the same in every pass until
 //! persisted progress or the pods themselves change.
 
-use crate::api::v1alpha1::Strategy;
+use crate::api::v1alpha1::{Parked, Strategy};
 use crate::model::{Autoscaling, Candidate, Placed, Progress, Scaling};
 use crate::plan::workload::Workload;
 
@@ -85,7 +85,8 @@ pub struct Follow {
 pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
     let progress = &recover(progress, scene);
     let mut sets = main(scene, progress);
-    sets.extend(progress.parked.iter().map(|parked| {
+    let there = |parked: &&Parked| scene.workloads.find(&parked.deployment).is_some();
+    sets.extend(progress.parked.iter().filter(there).map(|parked| {
         let at = Placed { revision: parked.revision.clone(), deployment: parked.deployment.clone() };
         let pods = scene.workloads.named(&at.deployment).desired;
         let size = Size::Fixed(if parked.until.is_some() { pods } else { 0 });

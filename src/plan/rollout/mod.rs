@@ -13,6 +13,7 @@
 
 mod begin;
 mod blue_green;
+mod clock;
 pub mod command;
 mod drive;
 mod in_place;

@@ -86,6 +86,22 @@ fn a_canary_that_fails_is_taken_back() {
     }
 }
 
+/// Four pods one after the other take twice as long as a step may stand still.
+#[test]
+fn a_step_is_not_given_up_while_its_pods_keep_coming() {
+    let mut spec = canary("orders:1");
+    spec["rollout"] = json!({"strategy": "Canary", "progressDeadlineSeconds": 60, "maxSurge": 1});
+    let mut story = Story::ready(&spec);
+    story.edit(&json!({"image": "orders:slow"})).run(90);
+    assert_eq!(story.summary(), "Reconciling/RolloutInProgress", "{}", story.told());
+    assert!(story.serving().len() == 2, "{}", story.told());
+    story.settled();
+    assert_eq!((story.summary(), story.serving()), ("Ready/Serving".into(), vec![("orders:slow".into(), 4)]), "{}", story.told());
+    let again = story.0.trace.iter().filter(|line| line.contains("lackingSince 20") && line.contains("Z→20")).count();
+    assert!((1..=2).contains(&again), "the clock starts again {again} times\n{}", story.told());
+    story.sound();
+}
+
 #[test]
 fn a_spec_that_goes_back_mid_way_ends_the_rollout() {
     for spec in [canary("orders:1"), blue_green("orders:1", false), rolling("orders:1")] {

@@ -98,6 +98,11 @@ pub fn decides(pass: &Pass, service: &Service, after: &Saved, command: Option<(&
         require(!held || !split || was.step == is.step, || "rule 8: a rollout that is held goes on".to_owned())?;
         require(before.failed != Some(was.at.0) || is.step == was.step, || "rule 8: a revision that failed goes on".to_owned())?;
     }
+    if let Some(was) = was.filter(|was| was.at.1 != 0 && before.failed.is_none() && after.failed == Some(was.at.0))
+        && after.reason == Some(super::super::DEADLINE)
+    {
+        require(was.lacking == Some(true), || "a revision is given up before its time".to_owned())?;
+    }
     if after.stable == before.stable {
         return Ok(());
     }

@@ -143,6 +143,8 @@ pub struct On {
     /// Whether the time since then is over.
     pub since: Option<bool>,
     pub lacking: Option<bool>,
+    /// How far the step was then.
+    pub from: Option<i32>,
     pub started: Option<bool>,
     pub full: bool,
     pub paused: bool,
@@ -281,6 +283,7 @@ impl Saved {
                 weight: on.weight,
                 observed_weight: on.observed,
                 lacking_since: on.lacking.map(ago),
+                lacking_from: on.from,
                 full: on.full,
                 paused: on.paused,
             }),
@@ -312,6 +315,7 @@ impl Saved {
                 observed: candidate.observed_weight,
                 since: candidate.step_started_at.as_ref().map(is_over),
                 lacking: candidate.lacking_since.as_ref().map(is_over),
+                from: candidate.lacking_from,
                 started: candidate.started_at.as_ref().map(is_over),
                 full: candidate.full,
                 paused: candidate.paused,
