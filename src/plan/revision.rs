@@ -1,5 +1,7 @@
 //! Revisions: which pods the spec asks for, which ones are applied, and which records are kept.
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::children::{pod, tidy};
@@ -74,6 +76,29 @@ pub fn kept<'a>(service: &Service, progress: &Progress, revisions: &'a [Revision
     others.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     kept.extend(others.into_iter().take(service.rollout.history_limit));
     kept
+}
+
+/// When a revision last became stable, as its record is to say. The stable one's says that it was the last of all to become
+/// so; where it does not yet, that is now. So the mark costs one write for each promotion, needs nothing of status but the
+/// stable revision, and outlives the status.
+pub fn stable_since(hash: &str, progress: &Progress, revisions: &[Revision], now: Timestamp) -> Option<Time> {
+    let said = revisions.iter().find(|revision| revision.hash == hash).and_then(|revision| revision.stable_since.clone());
+    let last = revisions.iter().filter_map(|revision| revision.stable_since.clone()).max();
+    let is_stable = progress.stable_revision().is_some_and(|stable| stable == hash);
+    if !is_stable || said.is_some() && said == last {
+        return said;
+    }
+    // Never before another's, whatever the clock of the process that wrote that: it would be written again and again.
+    let now = Timestamp::from_second(now.as_second()).map(Time).ok();
+    now.max(last)
+}
+
+/// The record of the stable revision, where it is not the spec's and does not say yet that it became stable.
+pub fn promoted(target: &Target, progress: &Progress, revisions: &[Revision], now: Timestamp) -> Option<Revision> {
+    let stable = progress.stable_revision().filter(|stable| **stable != target.hash)?;
+    let record = revisions.iter().find(|revision| revision.hash == *stable)?;
+    let since = stable_since(stable, progress, revisions, now);
+    (since != record.stable_since).then(|| Revision { stable_since: since, ..record.clone() })
 }
 
 fn from_record(revision: &Revision, inputs: String, revisions: &[Revision]) -> Target {

@@ -1,6 +1,8 @@
 use serde_json::json;
 
 use super::Story;
+use crate::model::Kind;
+use crate::observe::Watched;
 
 fn canary(image: &str) -> serde_json::Value {
     json!({
@@ -60,6 +62,33 @@ fn a_canary_goes_by_its_steps() {
     assert_eq!(story.serving(), [("orders:1".into(), 2), ("orders:2".into(), 2)], "{}", story.told());
     story.settled();
     assert_eq!((story.summary(), story.serving()), ("Ready/Serving".into(), vec![("orders:2".into(), 4)]), "{}", story.told());
+    story.sound();
+}
+
+/// The mark of the revisions that served: one write for each promotion, none for one that was given up.
+#[test]
+fn records_say_who_served() {
+    let mut story = Story::ready(&canary("orders:1"));
+    story.edit(&json!({"image": "orders:2"})).settled();
+    let revision = story.progress().candidate_revision().cloned().unwrap_or_default();
+    story.command("abort", &revision).settled();
+    story.edit(&json!({"image": "orders:3", "rollout": {"canary": {"steps": null}}})).settled();
+    story.lose_status();
+    story.settled();
+    let marks = |story: &Story| -> Vec<(String, bool)> {
+        let truth = story.truth();
+        let records = truth.all(Watched::Child(Kind::ControllerRevision));
+        let found = records.map(|(name, record)| {
+            let hash = name.rsplit_once('-').map(|(_, hash)| hash.to_owned());
+            (story.image(hash.as_ref()), record.pointer("/metadata/annotations/microservices.dev~1stable-since").is_some())
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        found
+    };
+    assert_eq!(marks(&story), [("orders:1".into(), true), ("orders:2".into(), false), ("orders:3".into(), true)], "{}", story.told());
+    let writes = story.0.trace.iter().filter(|line| line.contains("ControllerRevision") && line.contains("changes")).count();
+    assert!(writes <= 3, "{writes} writes of records\n{}", story.told());
     story.sound();
 }
 

@@ -243,6 +243,7 @@ fn records() -> Vec<Revision> {
         number: i64::try_from(index).unwrap(),
         inputs: String::new(),
         template: Value::Null,
+        stable_since: None,
     };
     REVISIONS.iter().enumerate().map(record).collect()
 }
