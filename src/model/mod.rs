@@ -119,6 +119,8 @@ pub struct Rollout {
     pub abort_scale_down_delay_seconds: i32,
     /// Steps of a canary.
     pub steps: Vec<Step>,
+    /// Seconds for which the old pods stay without requests after a canary; 0: they are gone by then.
+    pub bake_seconds: i32,
     pub blue_green: BlueGreen,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::v1alpha1::{Failure, LastAction, MicroserviceStatus, Parked, RolloutState, RolloutStatus, Strategy};
+use crate::api::v1alpha1::{Baking, Failure, LastAction, MicroserviceStatus, Parked, RolloutState, RolloutStatus, Strategy};
 
 /// Persisted progress of a service's rollout.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Progress {
     pub candidate: Option<Candidate>,
     /// Revisions that get no requests, and whose pods stay for a while.
     pub parked: Vec<Parked>,
+    /// The stable revision was a canary, and may still be taken back.
+    pub bake: Option<Baking>,
     /// Pods of all serving revisions together when their shares began to move, where an autoscaler decides how many
     /// there are.
     pub capacity: Option<i32>,
@@ -94,6 +96,7 @@ impl Progress {
             stable: rollout.stable_revision.map(|revision| placed(revision, rollout.stable_deployment)),
             candidate,
             parked: rollout.parked,
+            bake: rollout.bake,
             capacity: rollout.capacity,
             failed: rollout.failed_revision,
             failure: rollout.failure,
@@ -111,6 +114,7 @@ impl Progress {
             stable_revision,
             stable_deployment,
             parked: self.parked,
+            bake: self.bake,
             capacity: self.capacity,
             failed_revision: self.failed,
             failure: self.failure,

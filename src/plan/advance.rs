@@ -196,7 +196,7 @@ fn entry(reference: &ChildRef, uid: &str) -> InventoryEntry {
 fn stalled(world: &World, verdict: &Verdict) -> Option<Event> {
     let Verdict::Stalled { reason, message } = verdict else { return None };
     // The rollout tells of its own failures, with more detail.
-    if [rollout::DEADLINE, "RolloutAborted"].contains(reason) {
+    if [rollout::DEADLINE, rollout::BAKE_FAILED, "RolloutAborted"].contains(reason) {
         return None;
     }
     let known = previous(world).iter().any(|c| c.type_ == STALLED && c.reason == *reason);

@@ -53,6 +53,7 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
                 "lackingSince",
                 "capacity",
                 "parked",
+                "bake",
                 "failedRevision",
                 "undoRevision",
                 "lastAction",

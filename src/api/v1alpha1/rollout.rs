@@ -97,6 +97,19 @@ pub struct Canary {
     /// Done one after the other; after the last one the new version takes over. None: at once, as far as `maxSurge` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<Step>>,
+    /// After its promotion. None unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Bake>,
+}
+
+/// The old pods stay for a while without requests, and take over again by a switch if the new version has too few available
+/// pods for 30 s.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bake {
+    /// Seconds.
+    #[schemars(range(min = 1, max = 604_800))]
+    pub seconds: i32,
 }
 
 /// One step of a canary. Exactly one of the fields.

@@ -115,6 +115,9 @@ pub struct RolloutStatus {
     /// Revisions that get no requests, and whose pods stay for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parked: Vec<Parked>,
+    /// The stable revision was a canary, and may still be taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Baking>,
     /// When the rollout of the candidate began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
@@ -145,6 +148,21 @@ pub struct Parked {
     pub until: Option<Time>,
 }
 
+/// Time after a canary's promotion in which the version before it comes back at once.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Baking {
+    /// Revision that comes back.
+    pub revision: String,
+    /// When it is over.
+    pub until: Time,
+    /// Available pods at the promotion.
+    pub pods: i32,
+    /// Since when too few are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwell_since: Option<Time>,
+}
+
 /// Where a rollout stands.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 pub enum RolloutState {
@@ -152,6 +170,8 @@ pub enum RolloutState {
     Progressing,
     /// It waits for somebody, or for a time.
     Paused,
+    /// It serves, and the version before it may still come back by itself.
+    Baking,
     Completed,
     /// It failed, and the last good revision took its place.
     RolledBack,

@@ -38,6 +38,7 @@ pub fn candidate(brief: &Brief, verb: &str) -> Result<String> {
         }
     }
     match (brief.progress.candidate_revision(), brief.progress.stable_revision()) {
+        (None, Some(stable)) if brief.progress.bake.is_some() && ["promote", "abort"].contains(&verb) => Ok(stable.clone()),
         (Some(candidate), _) => Ok(candidate.clone()),
         (None, Some(stable)) => refuse(format!("no rollout is under way; revision {stable} serves")),
         (None, None) => refuse("its first rollout has not begun".to_owned()),

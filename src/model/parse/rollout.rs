@@ -17,6 +17,7 @@ const DELAY_SECONDS: i32 = 30;
 pub fn rollout(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
     let given = spec.rollout.clone().unwrap_or_default();
     let blue_green = given.blue_green.unwrap_or_default();
+    let canary = given.canary.unwrap_or_default();
     let automatic = blue_green.auto_promotion.unwrap_or(true);
     Rollout {
         strategy: given.strategy.unwrap_or_default(),
@@ -30,7 +31,8 @@ pub fn rollout(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
         on_spec_change: given.on_spec_change.unwrap_or_default(),
         scale_down_delay_seconds: given.scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
         abort_scale_down_delay_seconds: given.abort_scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
-        steps: steps(given.canary.and_then(|canary| canary.steps).unwrap_or_default(), found),
+        steps: steps(canary.steps.unwrap_or_default(), found),
+        bake_seconds: canary.bake.map_or(0, |bake| bake.seconds),
         blue_green: BlueGreen {
             delay_seconds: automatic.then(|| blue_green.auto_promotion_delay_seconds.unwrap_or(0)),
             preview: blue_green.preview_replicas,

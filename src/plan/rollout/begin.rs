@@ -11,7 +11,7 @@ use crate::plan::workload::Workload;
 use super::drive::{Drive, lack};
 use super::layout::layout;
 use super::scene::{Scene, is_rolling};
-use super::{Step, blue_green};
+use super::{Step, bake, blue_green};
 
 /// Makes the wanted revision the candidate, unless it already serves or has failed. Whether it did: what goes on from there
 /// waits until that is on record.
@@ -23,6 +23,12 @@ pub fn begin(step: &mut Step, scene: &Scene) -> bool {
     }
     if step.progress.failed.as_ref() == Some(&goal) {
         return fallen(step, scene, &goal);
+    }
+    if step.progress.bake.as_ref().is_some_and(|bake| bake.revision == goal) && bake::is_able(scene, &step.progress) {
+        bake::give_back(step, scene);
+        let note = format!("revision {goal}, whose pods are still there, takes its place again");
+        step.events.push(Event::normal("RolloutReverted", "Rollout", note));
+        return false;
     }
     if step.progress.candidate_revision() == Some(&goal) || finished(step, scene) || !clear(step, scene) {
         return false;
@@ -84,6 +90,7 @@ fn clear(step: &mut Step, scene: &Scene) -> bool {
         // Nobody wants to look at what was replaced before it was finished.
         Drive { step, scene }.release(0);
     }
+    bake::end(&mut step.progress);
     if scene.service.rollout.strategy == Strategy::BlueGreen {
         return true;
     }

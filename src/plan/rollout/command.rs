@@ -9,7 +9,7 @@ use crate::plan::Event;
 
 use super::drive::{Drive, enter};
 use super::scene::{ABORTED, Scene, UNDONE};
-use super::{Step, blue_green};
+use super::{Step, bake, blue_green};
 
 /// Longest value that is remembered: a hash and whatever makes it new.
 const LONGEST: usize = 64;
@@ -78,6 +78,10 @@ fn candidate<'a>(step: &'a mut Step, revision: &str) -> Result<&'a mut Candidate
 }
 
 fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcome {
+    if bake::is_baking(&step.progress, revision) {
+        bake::end(&mut step.progress);
+        return Ok("it is left alone; the pods of the version before go".to_owned());
+    }
     if scene.in_place(&step.progress) {
         candidate(step, revision)?;
         return Err("a rolling update has no steps".to_owned());
@@ -115,6 +119,13 @@ fn is_full(rest: &str) -> bool {
 
 fn abort(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
     let held = step.progress.failed.as_deref() == Some(revision) && step.progress.candidate_revision().is_some_and(|hash| hash == revision);
+    if bake::is_baking(&step.progress, revision) {
+        if !bake::is_able(scene, &step.progress) {
+            return Err("the parked pods are not available yet; the command `undo` goes back without them".to_owned());
+        }
+        bake::blame(step, scene, ABORTED, format!("revision {revision} was given up by command"));
+        return Ok(format!("going back to revision {}", step.progress.stable_revision().cloned().unwrap_or_default()));
+    }
     if !held {
         candidate(step, revision)?;
     }

@@ -12,7 +12,7 @@ use crate::plan::{Event, diagnose};
 use super::clock::Left;
 use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
 use super::scene::{Scene, is_rolling};
-use super::{DEADLINE, Step, blue_green, clock};
+use super::{DEADLINE, Step, bake, blue_green, clock};
 
 /// A step of the state machine in the making.
 pub struct Drive<'a, 'b> {
@@ -28,6 +28,7 @@ pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
 
 fn go_on(step: &mut Step, scene: &Scene, began: bool) {
     let mut drive = Drive { step, scene };
+    bake::watch(&mut drive);
     drive.drain();
     drive.follow_steps();
     if began {
@@ -140,14 +141,16 @@ impl Drive<'_, '_> {
     fn drain(&mut self) {
         let scene = self.scene;
         let progress = &mut self.step.progress;
-        for parked in &mut progress.parked {
+        let baking = progress.bake.as_ref().map(|bake| &bake.revision);
+        for parked in progress.parked.iter_mut().filter(|parked| Some(&parked.revision) != baking) {
             parked.until = parked.until.take().filter(|until| until.0 > scene.now);
         }
         progress.parked.retain(|parked| parked.until.is_some() || scene.workloads.named(&parked.deployment).pods() > 0);
         if progress.candidate.is_none() && scene.others(progress).next().is_none() {
             progress.capacity = None;
         }
-        let next = progress.parked.iter().filter_map(|parked| parked.until.as_ref()).map(|until| until.0).min();
+        let timed = progress.parked.iter().filter(|parked| Some(&parked.revision) != baking);
+        let next = timed.filter_map(|parked| parked.until.as_ref()).map(|until| until.0).min();
         if let Some(next) = next {
             self.wake(next.as_second() - scene.now.as_second());
         }
@@ -192,6 +195,8 @@ impl Drive<'_, '_> {
         }
         let steps = planned(scene, candidate.strategy);
         match steps.get(candidate.step) {
+            // The Service names it first.
+            None if bake::is_last(scene, candidate) && layout.sets.len() > 1 && !(layout.pinned.is_some() && scene.addressed) => return,
             None => return self.promote(),
             Some(Planned::Weight(_)) => enter(scene, candidate, candidate.step + 1),
             Some(Planned::Pause(None)) => return,
@@ -218,10 +223,12 @@ impl Drive<'_, '_> {
         let old = progress.stable.replace(candidate.at.clone());
         progress.capacity = None;
         progress.parked.retain(|parked| parked.deployment != candidate.at.deployment);
-        if candidate.strategy == Strategy::BlueGreen
-            && let Some(old) = old
-        {
-            progress.parked.push(parked(scene, old, delay));
+        if let Some(old) = old {
+            if candidate.strategy == Strategy::BlueGreen {
+                progress.parked.push(parked(scene, old, delay));
+            } else if bake::is_last(scene, &candidate) {
+                bake::start(scene, progress, &candidate, old);
+            }
         }
         if progress.failed.as_deref() == Some(scene.target) && progress.undo.as_ref() != Some(&candidate.at.revision)
             || candidate.at.revision == scene.target
@@ -282,7 +289,8 @@ impl Drive<'_, '_> {
     }
 }
 
-fn parked(scene: &Scene, at: Placed, seconds: i64) -> Parked {
+/// A set without requests whose pods stay for so many seconds.
+pub fn parked(scene: &Scene, at: Placed, seconds: i64) -> Parked {
     let until = (seconds > 0).then(|| scene.now.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()).flatten();
     Parked { revision: at.revision, deployment: at.deployment, until: until.map(Time) }
 }
