@@ -18,7 +18,7 @@ use super::{Applied, Children, Decision, Event, families, revision};
 pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &Children, applied: &Applied, now: Timestamp) -> Decision {
     let service = &parsed.service;
     let workloads = Workloads::of(world, applied);
-    let target = revision::target(service, &world.revisions);
+    let target = revision::wanted(service, progress, &world.revisions);
     let hash = target.hash.clone();
     let scene = Scene::of(service, &hash, world, &workloads, addressed(service, applied), now);
     let step = rollout::step(progress, target, &scene);

@@ -36,7 +36,22 @@ pub struct Target {
 /// does not matter, so an upgrade of the operator never replaces a pod. Going back to an older revision makes it the
 /// newest again, as Deployments number theirs.
 pub fn target(service: &Service, revisions: &[Revision]) -> Target {
-    let restart = restart(service, revisions);
+    restarted(service, restart(service, revisions), revisions)
+}
+
+/// The [`target`], but for a restart that would bring a version back which failed or was taken out: nothing else of it has
+/// changed, and who restarts a service means the pods that run.
+pub fn wanted(service: &Service, progress: &Progress, revisions: &[Revision]) -> Target {
+    let failed = progress.failed.as_ref().filter(|failed| progress.stable_revision().is_some_and(|stable| stable != *failed));
+    let record = failed.and_then(|failed| revisions.iter().find(|revision| revision.hash == *failed));
+    let same = |record: &&Revision| inputs(service, restart_of(&record.template)) == record.inputs;
+    match record.filter(same) {
+        Some(record) => restarted(service, restart_of(&record.template), revisions),
+        None => target(service, revisions),
+    }
+}
+
+fn restarted(service: &Service, restart: Option<&str>, revisions: &[Revision]) -> Target {
     let inputs = inputs(service, restart);
     let recorded = revisions.iter().filter(|revision| revision.inputs == inputs).max_by_key(|revision| revision.number);
     if let Some(revision) = recorded {
@@ -138,9 +153,13 @@ fn unused(template: &Value, revisions: &[Revision]) -> String {
 /// command back must not replace the pods once more.
 fn restart<'a>(service: &'a Service, revisions: &'a [Revision]) -> Option<&'a str> {
     let newest = revisions.iter().max_by_key(|revision| revision.number);
-    let annotations = newest.and_then(|revision| revision.template.pointer("/metadata/annotations"));
-    let last = annotations.and_then(|annotations| annotations.get(labels::RESTART)?.as_str());
+    let last = newest.and_then(|revision| restart_of(&revision.template));
     service.commands.restart.as_deref().or(last)
+}
+
+/// The restart that made a template.
+pub fn restart_of(template: &Value) -> Option<&str> {
+    template.pointer("/metadata/annotations")?.get(labels::RESTART)?.as_str()
 }
 
 /// Hash of what decides over pods. A field that is not taken out here counts: at worst, an edit that changes no pod

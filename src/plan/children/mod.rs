@@ -38,7 +38,7 @@ pub use tidy::tidy;
 /// What must exist now: from the spec and persisted progress, and, where a rollout moves pods between Deployments, from how
 /// many serve so far.
 pub fn children(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Children {
-    let target = history::target(service, &world.revisions);
+    let target = history::wanted(service, progress, &world.revisions);
     let workloads = Workloads::of(world, &Applied::default());
     let scene = Scene::of(service, &target.hash, world, &workloads, false, now);
     let layout = layout(&scene, progress);

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::v1alpha1::{ActionResult, Failure, LastAction, Strategy};
 use crate::model::{Candidate, Step as Planned};
-use crate::plan::Event;
+use crate::plan::{Event, revision};
 
 use super::drive::{Drive, enter};
 use super::scene::{ABORTED, Scene, UNDONE};
@@ -40,6 +40,25 @@ pub fn obey(step: &mut Step, scene: &Scene) {
         let (revision, rest) = short.split_once(':').unwrap_or((&short, ""));
         let outcome = act(step, scene, revision, rest);
         echo(step, scene, verb, &short, outcome);
+    }
+    refuse_restart(step, scene);
+}
+
+/// A restart changes the spec's version. Where that one failed or was taken out, a restart would bring it back, and not
+/// restart what runs; it waits until that version is wanted again.
+fn refuse_restart(step: &mut Step, scene: &Scene) {
+    let asked = scene.service.commands.restart.as_deref().filter(|asked| revision::restart_of(&step.target.template) != Some(*asked));
+    let Some(short) = asked.map(remembered).filter(|_| step.failed()) else {
+        step.progress.handled.remove("restart");
+        return;
+    };
+    if step.progress.handled.get("restart") != Some(&short) {
+        let failed = &step.target.hash;
+        let why = format!(
+            "revision {failed}, which the spec asks for, failed or was taken out, and a restart would start it again; \
+             to do that: the annotation microservices.dev/retry={failed}"
+        );
+        echo(step, scene, "restart", &short, Err(why));
     }
 }
 
