@@ -163,7 +163,12 @@ pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
 pub fn is_gathering(scene: &Scene, progress: &Progress) -> bool {
     let unserved = progress.candidate.as_ref().map_or(0, |candidate| scene.workloads.named(&candidate.at.deployment).pods());
     let others = scene.others(progress).any(|workload| workload.available > 0);
-    scene.strategy(progress) == Strategy::BlueGreen && progress.stable.is_some() && progress.parked.is_empty() && unserved == 0 && others
+    let Some(stable) = progress.stable.as_ref().filter(|_| others && unserved == 0 && progress.parked.is_empty()) else { return false };
+    let least = match &scene.service.scaling {
+        Scaling::Fixed(total) => *total,
+        Scaling::Auto(bounds) => progress.capacity.unwrap_or(bounds.min),
+    };
+    scene.strategy(progress) == Strategy::BlueGreen && scene.workloads.named(&stable.deployment).available < least
 }
 
 /// Sizes of both sides of a canary by pod ratio.
