@@ -117,6 +117,8 @@ pub struct Rollout {
     pub scale_down_delay_seconds: i32,
     /// Seconds for which the pods of a version that was given up stay.
     pub abort_scale_down_delay_seconds: i32,
+    /// How many stable revisions back, and how many seconds, a revision may have served to come back without steps.
+    pub rollback_window: (usize, i64),
     /// Steps of a canary.
     pub steps: Vec<Step>,
     /// Seconds for which the old pods stay without requests after a canary; 0: they are gone by then.

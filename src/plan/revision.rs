@@ -99,7 +99,8 @@ pub fn kept<'a>(service: &Service, progress: &Progress, revisions: &'a [Revision
 pub fn stable_since(hash: &str, progress: &Progress, revisions: &[Revision], now: Timestamp) -> Option<Time> {
     let said = revisions.iter().find(|revision| revision.hash == hash).and_then(|revision| revision.stable_since.clone());
     let last = revisions.iter().filter_map(|revision| revision.stable_since.clone()).max();
-    let is_stable = progress.stable_revision().is_some_and(|stable| stable == hash);
+    // One that bakes has yet to show that it can serve.
+    let is_stable = progress.bake.is_none() && progress.stable_revision().is_some_and(|stable| stable == hash);
     if !is_stable || said.is_some() && said == last {
         return said;
     }

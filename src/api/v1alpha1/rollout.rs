@@ -56,12 +56,27 @@ pub struct Rollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 604_800))]
     pub abort_scale_down_delay_seconds: Option<i32>,
+    /// Within it the way back to a version that served is without steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback_window: Option<RollbackWindow>,
     /// For `strategy: Canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
     /// For `strategy: BlueGreen`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blue_green: Option<BlueGreen>,
+}
+
+/// Which versions are known well enough to skip the steps of `Canary` and the wait of `BlueGreen`. Both fields must hold.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackWindow {
+    /// How many stable versions before the present one. 0: none.
+    #[schemars(range(min = 0, max = 50))]
+    pub revisions: i32,
+    /// Seconds since it last served. 0: none.
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub seconds: i32,
 }
 
 /// How pods are replaced.

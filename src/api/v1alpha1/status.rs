@@ -76,7 +76,7 @@ pub struct RolloutStatus {
     /// Deployment that runs the candidate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate_deployment: Option<String>,
-    /// Strategy of the rollout under way; the spec's own holds from the next one on.
+    /// Strategy of the rollout under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
     /// Index of the step in progress, from 0; as large as `steps` when all are done.
@@ -94,13 +94,13 @@ pub struct RolloutStatus {
     /// Per cent that the candidate has been seen to have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_weight: Option<i32>,
-    /// Since when the candidate has had fewer available pods than its step needs, and made no progress that is noted.
+    /// Since when the candidate's step lacks pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacking_since: Option<Time>,
-    /// Available pods of the candidate at `lackingSince`, less pods of others that had yet to go.
+    /// Available pods at `lackingSince`, less those of others that had yet to go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacking_from: Option<i32>,
-    /// Pods of both revisions together when the step began, where an autoscaler decides how many there are.
+    /// Pods of both revisions when the step began, with an autoscaler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<i32>,
     /// Revision whose remaining steps are skipped, by command.
@@ -109,19 +109,19 @@ pub struct RolloutStatus {
     /// Revision that is held where it is, by command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_revision: Option<String>,
-    /// Revision that takes the place of the one that the spec asks for, by the command `undo`.
+    /// Revision in the place of the spec's, by the command `undo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo_revision: Option<String>,
     /// Revisions that get no requests, and whose pods stay for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parked: Vec<Parked>,
-    /// The stable revision was a canary, and may still be taken back.
+    /// The stable revision may still be taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bake: Option<Baking>,
     /// When the rollout of the candidate began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// Revision that failed; it is not tried again until the spec changes or a retry is asked for.
+    /// Revision that failed, and is not tried again by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_revision: Option<String>,
     /// Why it failed.

@@ -31,6 +31,7 @@ pub fn rollout(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
         on_spec_change: given.on_spec_change.unwrap_or_default(),
         scale_down_delay_seconds: given.scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
         abort_scale_down_delay_seconds: given.abort_scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
+        rollback_window: given.rollback_window.map_or((0, 0), |window| (window.revisions.try_into().unwrap_or(0), window.seconds.into())),
         steps: steps(canary.steps.unwrap_or_default(), found),
         bake_seconds: canary.bake.map_or(0, |bake| bake.seconds),
         blue_green: BlueGreen {

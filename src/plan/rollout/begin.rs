@@ -115,6 +115,18 @@ fn place(scene: &Scene, revision: &str, strategy: Strategy) -> Placed {
     Placed { revision: revision.to_owned(), deployment }
 }
 
+/// The revision served a short while ago, so that its steps are skipped: it is among the last stable ones before the present
+/// one, and the one that took its place did so within the window.
+fn is_known(scene: &Scene, goal: &str) -> bool {
+    let (revisions, seconds) = scene.service.rollout.rollback_window;
+    let since = |hash: &str| scene.revisions.iter().find(|known| known.hash == hash)?.stable_since.clone();
+    let Some(began) = since(goal) else { return false };
+    let after: Vec<&Time> = scene.revisions.iter().filter_map(|known| known.stable_since.as_ref()).filter(|at| **at > began).collect();
+    // The one after it may be so new that its record does not say so yet.
+    let ended = after.iter().min().map_or(0, |ended| scene.since(Some(ended)));
+    seconds > 0 && after.len().max(1) <= revisions && ended <= seconds
+}
+
 fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
     let strategy = scene.service.rollout.strategy;
     let known = step.progress.parked.iter().position(|parked| parked.revision == goal);
@@ -145,7 +157,7 @@ fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
         observed_weight: 0,
         lacking_since: (!in_place).then_some(Time(scene.now)),
         lacking_from: None,
-        full: false,
+        full: !first && is_known(scene, goal),
         paused: false,
     }
 }

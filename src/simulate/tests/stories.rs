@@ -65,6 +65,28 @@ fn a_canary_goes_by_its_steps() {
     story.sound();
 }
 
+/// Back to a version that served a short while ago, and to one that did so before that.
+#[test]
+fn a_known_version_comes_back_without_steps() {
+    for (revisions, seconds, skips) in [(1, 3600, false), (2, 3600, true), (2, 60, false), (0, 3600, false), (2, 0, false)] {
+        for mut spec in [canary("orders:1"), blue_green("orders:1", false)] {
+            let window = json!({"revisions": revisions, "seconds": seconds});
+            spec["rollout"]["rollbackWindow"] = window;
+            let mut story = Story::ready(&spec);
+            for image in ["orders:2", "orders:3"] {
+                story.edit(&json!({ "image": image })).run(30);
+                let revision = story.progress().candidate_revision().cloned().unwrap_or_default();
+                story.command("promote", &format!("{revision}:full")).settled();
+                assert_eq!(story.summary(), "Ready/Serving", "{}", story.told());
+            }
+            story.edit(&json!({"image": "orders:1"})).settled();
+            let expected = if skips { "Ready/Serving" } else { "Reconciling/RolloutPaused" };
+            assert_eq!(story.summary(), expected, "{revisions} revisions, {seconds} s\n{}", story.told());
+            story.sound();
+        }
+    }
+}
+
 /// The mark of the revisions that served: one write for each promotion, none for one that was given up.
 #[test]
 fn records_say_who_served() {

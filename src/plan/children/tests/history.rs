@@ -4,9 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::{Candidate, fresh, only, placed, record, service, with};
+use crate::api::v1alpha1::Baking;
 use crate::model::{ChildRef, Kind, Progress};
 use crate::observe::world::Revision;
-use crate::plan::revision::{kept, target};
+use crate::plan::revision::{kept, stable_since, target};
 
 fn image(tag: &str) -> String {
     format!("port: 8080\nimage: orders:{tag}")
@@ -230,4 +231,12 @@ fn a_record_says_when_its_revision_became_stable() {
     let known = marks(&known, 1, "2", 350);
     assert_eq!(seconds(&known), [Some(400), Some(400), None], "another process's clock may be late");
     assert_eq!(marks(&known, 1, "2", 360), known);
+
+    let now = jiff::Timestamp::from_second(500).expect("a time");
+    let since = |bake| {
+        let progress = Progress { stable: Some(placed(&known[2].hash)), bake, ..Progress::default() };
+        stable_since(&known[2].hash, &progress, &known, now)
+    };
+    let bake = Baking { revision: known[1].hash.clone(), until: Time(now), pods: 2, unwell_since: None };
+    assert_eq!((since(Some(bake)), since(None)), (None, Some(Time(now))), "not before the end of its bake");
 }
