@@ -57,7 +57,7 @@ pub struct Candidate {
     pub lacking_since: Option<Time>,
     /// How far its step was then: available pods of it, less those of others that had yet to go.
     pub lacking_from: Option<i32>,
-    /// Remaining steps are skipped, by command.
+    /// Remaining steps are skipped: by command, or because the revision is known.
     pub full: bool,
     /// Held where it is, by command.
     pub paused: bool,

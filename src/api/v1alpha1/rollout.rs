@@ -51,8 +51,8 @@ pub struct Rollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 604_800))]
     pub scale_down_delay_seconds: Option<i32>,
-    /// Seconds for which the pods of a version that was given up stay, so that they can be looked at. They get no requests
-    /// with `BlueGreen`; with `Canary` they leave at once, because every pod gets requests. Default 30.
+    /// Seconds for which the pods of a version that was given up stay, to be looked at. With `Canary` only after the promotion,
+    /// because before it every pod gets requests. Default 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 604_800))]
     pub abort_scale_down_delay_seconds: Option<i32>,

@@ -79,7 +79,7 @@ pub struct RolloutStatus {
     /// Strategy of the rollout under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
-    /// Index of the step in progress, from 0; as large as `steps` when all are done.
+    /// Index of the step in progress, from 0; `steps` when all are done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<i32>,
     /// How many steps there are.
@@ -94,7 +94,7 @@ pub struct RolloutStatus {
     /// Per cent that the candidate has been seen to have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_weight: Option<i32>,
-    /// Since when the candidate's step lacks pods.
+    /// Since when its step lacks pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacking_since: Option<Time>,
     /// Available pods at `lackingSince`, less those of others that had yet to go.
@@ -103,7 +103,7 @@ pub struct RolloutStatus {
     /// Pods of both revisions when the step began, with an autoscaler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<i32>,
-    /// Revision whose remaining steps are skipped, by command.
+    /// Revision whose remaining steps are skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_promotion: Option<String>,
     /// Revision that is held where it is, by command.
@@ -127,10 +127,10 @@ pub struct RolloutStatus {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Commands by annotation that have been handled, with the value of each.
+    /// Commands that have been handled, with their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handled: BTreeMap<String, String>,
-    /// The last command by annotation, and what came of it.
+    /// The last command, and what came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_action: Option<LastAction>,
 }
