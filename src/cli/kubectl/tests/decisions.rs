@@ -153,6 +153,11 @@ fn commands_name_the_revision_that_they_are_about() {
     let refused = restart(&rolled_back).unwrap_err().to_string();
     assert!(refused.ends_with("to do that: kubectl microservice retry orders"), "{refused}");
 
+    let bake = json!({"revision": STABLE, "until": "2026-11-22T10:30:00Z", "pods": 4});
+    let bakes = with(&samples::ready().object, json!({"status": {"rollout": {"state": "Baking", "bake": bake}}}));
+    assert_eq!(["promote", "abort"].map(|verb| candidate(&bakes, verb)), [CANDIDATE, CANDIDATE]);
+    assert!(candidate(&bakes, "pause").contains("no rollout is under way"));
+
     let failed = |object: &Microservice| said(value::failed(&Brief::of(object, now(), " -n shop")));
     assert_eq!(failed(&rolled_back), CANDIDATE);
     assert!(failed(&samples::ready().object).ends_with("see: kubectl microservice status orders -n shop"));
