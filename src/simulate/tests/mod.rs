@@ -1,5 +1,6 @@
 //! Whole stories in the simulated cluster: first some that are told step by step, then any number of random ones.
 
+mod baking;
 mod moving;
 mod routed;
 mod schedule;
