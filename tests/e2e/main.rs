@@ -39,6 +39,7 @@ mod leader;
 mod ownership;
 mod plugin;
 mod quiet;
+mod real_gateway;
 mod real_install;
 mod real_pods;
 mod real_policy;

@@ -20,7 +20,7 @@ pub use objects::*;
 pub use operator::{Operator, Setup};
 pub use process::{run, say};
 pub use proxy::{Fault, FaultProxy};
-pub use real::{Internet, OPERATOR, POD_TIME, TEST_SERVER, server};
+pub use real::{Internet, OPERATOR, POD_TIME, TEST_SERVER, image_of, server};
 pub use recording::Recording;
 pub use story::{SOON, Story};
 pub use witness::Witness;

@@ -5,7 +5,7 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 /// Every kind that stories touch: group, version, plural, and whether it lives in a namespace.
-const KINDS: [(&str, &str, &str, &str, bool); 23] = [
+const KINDS: [(&str, &str, &str, &str, bool); 27] = [
     ("Microservice", "microservices.dev", "v1alpha1", "microservices", true),
     ("Deployment", "apps", "v1", "deployments", true),
     ("ReplicaSet", "apps", "v1", "replicasets", true),
@@ -26,6 +26,10 @@ const KINDS: [(&str, &str, &str, &str, bool); 23] = [
     ("Role", "rbac.authorization.k8s.io", "v1", "roles", true),
     ("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings", true),
     ("CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", false),
+    ("ClusterRole", "rbac.authorization.k8s.io", "v1", "clusterroles", false),
+    ("ClusterRoleBinding", "rbac.authorization.k8s.io", "v1", "clusterrolebindings", false),
+    ("GatewayClass", "gateway.networking.k8s.io", "v1", "gatewayclasses", false),
+    ("Gateway", "gateway.networking.k8s.io", "v1", "gateways", true),
     ("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", true),
     ("GRPCRoute", "gateway.networking.k8s.io", "v1", "grpcroutes", true),
     ("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", true),

@@ -21,12 +21,17 @@ const REQUEST_MS: &str = "10000";
 
 /// Makes an image of one static binary and gives it to the node.
 fn image(name_and_tag: &str, binary: &Path, dockerfile: &str) -> String {
+    image_of(name_and_tag, binary, &std::fs::read_to_string(checkout().join(dockerfile)).unwrap())
+}
+
+/// The same, with the text of the Dockerfile.
+pub fn image_of(name_and_tag: &str, binary: &Path, dockerfile: &str) -> String {
     assert!(binary.exists(), "{} is missing: run `make binaries` first", binary.display());
     // A folder of its own: the cluster's image cache hashes it as a whole.
     let context = folder().join(format!("image-{}", name_and_tag.replace(':', "-")));
     std::fs::create_dir_all(&context).unwrap();
     std::fs::copy(binary, context.join(binary.file_name().unwrap())).unwrap();
-    std::fs::copy(checkout().join(dockerfile), context.join("Dockerfile")).unwrap();
+    std::fs::write(context.join("Dockerfile"), dockerfile).unwrap();
     run(Command::new(checkout().join("clusters/real")).args(["image", name_and_tag]).arg(&context), "");
     std::fs::remove_dir_all(context).unwrap();
     format!("localhost/{name_and_tag}")
@@ -116,9 +121,14 @@ impl Story {
     /// Sends requests for some seconds, each on a connection of its own: the share of them that the image answered, and how
     /// many there were. None may fail.
     pub async fn sample(&self, name: &str, url: &str, image: &str) -> (f64, f64) {
-        let arguments = ["client", "--url", url, "--rate", "50", "--seconds", "12", "--new-connection-every", "1"];
+        self.sample_with(name, url, image, &["--seconds", "12"]).await
+    }
+
+    /// The same, with further arguments.
+    pub async fn sample_with(&self, name: &str, url: &str, image: &str, more: &[&str]) -> (f64, f64) {
+        let arguments = ["client", "--url", url, "--rate", "50", "--new-connection-every", "1"];
         let quiet = ["--timeout-ms", REQUEST_MS, "--wait-seconds", "30", "--progress-seconds", "0"];
-        let (succeeded, said) = self.visit(name, json!({"app": "client"}), &[&arguments[..], &quiet[..]].concat()).await;
+        let (succeeded, said) = self.visit(name, json!({"app": "client"}), &[&arguments[..], &quiet[..], more].concat()).await;
         let summary: Value =
             serde_json::from_str(said.trim().lines().last().unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {said}"));
         assert!(succeeded && summary["failed"] == 0, "requests failed: {summary:#}");
