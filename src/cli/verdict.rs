@@ -19,7 +19,7 @@ pub enum Verdict {
 
 pub fn judge(document: &Document) -> Verdict {
     match schema::address(&document.value) {
-        Address::Other => return Verdict::Other,
+        Address::Other | Address::Profile => return Verdict::Other,
         Address::Wrong(problem) => return Verdict::Invalid(vec![problem]),
         Address::Ours => {}
     }

@@ -34,7 +34,7 @@ impl Feed {
     pub fn applied(&mut self, watched: Watched, object: Value) {
         match watched {
             Watched::Pod => self.tell::<PodFields>(watched, object, Event::Apply),
-            Watched::Microservice | Watched::Child(_) => self.tell::<Fields>(watched, object, Event::Apply),
+            Watched::Microservice | Watched::Profile | Watched::Child(_) => self.tell::<Fields>(watched, object, Event::Apply),
         }
     }
 
@@ -42,7 +42,7 @@ impl Feed {
     pub fn deleted(&mut self, watched: Watched, object: Value) {
         match watched {
             Watched::Pod => self.tell::<PodFields>(watched, object, Event::Delete),
-            Watched::Microservice | Watched::Child(_) => self.tell::<Fields>(watched, object, Event::Delete),
+            Watched::Microservice | Watched::Profile | Watched::Child(_) => self.tell::<Fields>(watched, object, Event::Delete),
         }
     }
 
@@ -50,7 +50,7 @@ impl Feed {
     pub fn listed(&mut self, watched: Watched, objects: impl IntoIterator<Item = Value>) {
         match watched {
             Watched::Pod => self.list::<PodFields>(watched, objects),
-            Watched::Microservice | Watched::Child(_) => self.list::<Fields>(watched, objects),
+            Watched::Microservice | Watched::Profile | Watched::Child(_) => self.list::<Fields>(watched, objects),
         }
     }
 

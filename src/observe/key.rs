@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::Resource;
 use kube::core::{ApiResource, ObjectMeta};
 
-use crate::api::v1alpha1::Microservice;
+use crate::api::v1alpha1::{Microservice, MicroserviceProfile};
 use crate::model::Kind;
 
 /// Namespace and name of a Microservice. Cheap to clone: it is handed from streams to queue to passes.
@@ -39,10 +39,12 @@ pub enum Watched {
     Microservice,
     Child(Kind),
     Pod,
+    /// Not a service's own: its name is all that its key has.
+    Profile,
 }
 
 impl Watched {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Microservice,
         Self::Child(Kind::ServiceAccount),
         Self::Child(Kind::NetworkPolicy),
@@ -53,6 +55,7 @@ impl Watched {
         Self::Child(Kind::Deployment),
         Self::Child(Kind::HorizontalPodAutoscaler),
         Self::Pod,
+        Self::Profile,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Watched {
             Self::Microservice => "Microservice",
             Self::Child(kind) => kind.name(),
             Self::Pod => "Pod",
+            Self::Profile => "MicroserviceProfile",
         }
     }
 
@@ -68,7 +72,8 @@ impl Watched {
         match self {
             Self::Microservice => 0,
             Self::Child(kind) => kind as usize + 1,
-            Self::Pod => Self::ALL.len() - 1,
+            Self::Pod => Self::ALL.len() - 2,
+            Self::Profile => Self::ALL.len() - 1,
         }
     }
 
@@ -77,6 +82,7 @@ impl Watched {
             Self::Microservice => ApiResource::erase::<Microservice>(&()),
             Self::Child(kind) => resource(kind.group(), kind.version(), kind.name(), kind.plural()),
             Self::Pod => resource("", "v1", "Pod", "pods"),
+            Self::Profile => ApiResource::erase::<MicroserviceProfile>(&()),
         }
     }
 
@@ -117,6 +123,7 @@ mod tests {
         assert_eq!(names[0], "microservices.microservices.dev");
         assert_eq!(names[1], "serviceaccounts");
         assert_eq!(names[7], "deployments.apps");
+        assert_eq!(names[10], "microserviceprofiles.microservices.dev");
         assert_eq!(Watched::Child(Kind::HorizontalPodAutoscaler).resource().api_version, "autoscaling/v2");
     }
 

@@ -14,6 +14,7 @@ mod gather;
 mod key;
 mod packed;
 mod queue;
+mod rollouts;
 mod seen;
 mod stores;
 mod tables;

@@ -1,6 +1,7 @@
 //! Watches fill the tables, and make services due.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -12,10 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::api::labels;
+use crate::model::profile;
 
 use super::expectations::Expectations;
 use super::key::{Key, Watched};
 use super::queue::{Lane, Queue};
+use super::rollouts::{self, Rollouts};
 use super::seen::{Body, Fields, PodFields, Seen};
 use super::tables::{Change, Row, Tables};
 use super::trim::{self, Fact};
@@ -45,6 +48,9 @@ pub struct Stores {
     queue: Arc<Queue>,
     watches: Vec<Arc<Watch>>,
     errors: Errors,
+    /// Services with the profile that each names, if it names one.
+    named: Mutex<HashMap<Key, Box<str>>>,
+    rollouts: Rollouts,
 }
 
 /// The running watches. Dropping this stops them.
@@ -71,7 +77,9 @@ impl Stores {
             Scope::Cluster => vec![None],
             Scope::Namespaces(names) => names.iter().cloned().map(Some).collect(),
         };
-        let pairs = Watched::ALL.into_iter().flat_map(|watched| namespaces.iter().map(move |namespace| (watched, namespace.clone())));
+        // Roles in namespaces do not reach what is the cluster's.
+        let seen = Watched::ALL.into_iter().filter(|watched| *watched != Watched::Profile || *scope == Scope::Cluster);
+        let pairs = seen.flat_map(|watched| namespaces.iter().map(move |namespace| (watched, namespace.clone())));
         let watches: Vec<Arc<Watch>> = pairs.map(|(watched, namespace)| Arc::new(Watch::new(watched, namespace))).collect();
         let stores = Arc::new(Self::of(watches));
         let mut tasks = JoinSet::new();
@@ -79,14 +87,22 @@ impl Stores {
             let (stores, watch, client) = (Arc::clone(&stores), Arc::clone(watch), client.clone());
             match watch.watched {
                 Watched::Pod => tasks.spawn(follow::<PodFields>(stores, watch, client)),
-                Watched::Microservice | Watched::Child(_) => tasks.spawn(follow::<Fields>(stores, watch, client)),
+                Watched::Microservice | Watched::Profile | Watched::Child(_) => tasks.spawn(follow::<Fields>(stores, watch, client)),
             };
         }
         (stores, Watches(tasks))
     }
 
     pub(super) fn of(watches: Vec<Arc<Watch>>) -> Self {
-        Self { tables: RwLock::default(), expectations: Arc::default(), queue: Arc::default(), watches, errors: Errors::default() }
+        Self {
+            tables: RwLock::default(),
+            expectations: Arc::default(),
+            queue: Arc::default(),
+            watches,
+            errors: Errors::default(),
+            named: Mutex::default(),
+            rollouts: Rollouts::default(),
+        }
     }
 
     /// Services that are due.
@@ -151,7 +167,7 @@ impl Stores {
 
     /// An object was seen by a list or told of by a watch.
     fn put(&self, watched: Watched, seen: Sighting, epoch: u32, lane: Lane) {
-        let Sighting { key, family, version, fact } = seen;
+        let Sighting { key, family, version, fact, rolling } = seen;
         let row = Row::new(&family, watched, &key.name, version.clone(), fact);
         let change = {
             let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
@@ -160,14 +176,67 @@ impl Stores {
             self.expectations.arrived(&family, watched, &key.name, &version);
             change
         };
+        if watched == Watched::Microservice {
+            self.call(self.rollouts.seen(&key, rolling));
+        }
         let wait = if watched == Watched::Microservice || lane == Lane::Slow { Duration::ZERO } else { BURST };
         match change {
             Change::Nothing => {}
-            Change::Content => self.queue.touch(&family, lane, wait),
+            Change::Content => self.touch(watched, &family, lane, wait),
             Change::Moved { from } => {
-                self.queue.touch(&from, lane, wait);
-                self.queue.touch(&family, lane, wait);
+                self.touch(watched, &from, lane, wait);
+                self.touch(watched, &family, lane, wait);
             }
+        }
+    }
+
+    /// Makes due whoever a change is about: a service, or all that use a profile.
+    fn touch(&self, watched: Watched, family: &Key, lane: Lane, wait: Duration) {
+        if watched != Watched::Profile {
+            return self.queue.touch(family, lane, wait);
+        }
+        for key in self.users(&family.name) {
+            self.queue.touch(&key, Lane::Slow, wait);
+        }
+    }
+
+    /// Services that use a profile, as far as they were looked at; all others have yet to be.
+    fn users(&self, profile: &str) -> Vec<Key> {
+        let named = self.named();
+        if profile == profile::DEFAULT {
+            let uses = |key: &&Key| named.get(*key).is_none_or(|name| **name == *profile);
+            return self.tables().services().filter(uses).cloned().collect();
+        }
+        named.iter().filter(|(_, name)| ***name == *profile).map(|(key, _)| key.clone()).collect()
+    }
+
+    pub(super) fn named(&self) -> MutexGuard<'_, HashMap<Key, Box<str>>> {
+        // Every change to it is a single step.
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why there are no profiles at all, if that is so.
+    pub(super) fn without_profiles(&self) -> Option<&'static str> {
+        if self.watches.iter().any(|watch| watch.namespace.is_some()) {
+            return Some("this operator works in single namespaces and sees no profiles, which are the cluster's: remove `spec.profileRef`");
+        }
+        let absent = self.watches.iter().any(|watch| watch.watched == Watched::Profile && watch.is_absent());
+        absent.then_some("this cluster has no kind MicroserviceProfile: apply the files under crds/")
+    }
+
+    /// A rollout wants to begin, among so many: see [`Rollouts::ask`].
+    pub fn ask(&self, key: &Key, most: usize) -> Result<(), usize> {
+        self.rollouts.ask(key, most)
+    }
+
+    /// No rollout of the service wants to begin.
+    pub fn leave(&self, key: &Key) {
+        self.call(self.rollouts.leave(key));
+    }
+
+    fn call(&self, waiting: Vec<Key>) {
+        for key in waiting {
+            self.queue.touch(&key, Lane::Fast, Duration::ZERO);
         }
     }
 
@@ -178,8 +247,12 @@ impl Stores {
             self.expectations.arrived(&seen.family, watched, &seen.key.name, &seen.version);
             home
         };
+        if watched == Watched::Microservice {
+            self.named().remove(&seen.key);
+            self.call(self.rollouts.gone(&seen.key));
+        }
         for family in home.iter().chain([&seen.family]) {
-            self.queue.touch(family, Lane::Fast, Duration::ZERO);
+            self.touch(watched, family, Lane::Fast, Duration::ZERO);
         }
     }
 
@@ -190,8 +263,12 @@ impl Stores {
             let gone = tables.finish(watch.watched, namespace, list.epoch);
             (gone, self.expectations.listed(watch.watched, namespace, list.since))
         };
+        for (key, _) in gone.iter().filter(|_| watch.watched == Watched::Microservice) {
+            self.named().remove(key);
+            self.call(self.rollouts.gone(key));
+        }
         for family in gone.iter().map(|(_, family)| family).chain(&forgotten) {
-            self.queue.touch(family, Lane::Fast, Duration::ZERO);
+            self.touch(watch.watched, family, Lane::Fast, Duration::ZERO);
         }
     }
 
@@ -214,6 +291,8 @@ pub(super) struct Sighting {
     family: Key,
     version: Version,
     fact: Fact,
+    /// A rollout is under way, of a Microservice.
+    rolling: bool,
 }
 
 /// How an object becomes what is kept of it.
@@ -224,8 +303,10 @@ pub(super) trait Sight: Body + Clone + std::fmt::Debug + Send + 'static {
 impl Sight for Fields {
     fn sight(watched: Watched, seen: Seen<Self>) -> Sighting {
         let key = Key::of(&seen.metadata);
-        let family = if watched == Watched::Microservice { key.clone() } else { trim::family(&seen.metadata) };
-        Sighting { family, version: Version::of(&seen.metadata), key, fact: trim::object(watched, seen) }
+        let own = matches!(watched, Watched::Microservice | Watched::Profile);
+        let family = if own { key.clone() } else { trim::family(&seen.metadata) };
+        let rolling = watched == Watched::Microservice && rollouts::is_under_way(&seen.body);
+        Sighting { rolling, family, version: Version::of(&seen.metadata), key, fact: trim::object(watched, seen) }
     }
 }
 
@@ -236,6 +317,7 @@ impl Sight for PodFields {
             family: trim::family(&seen.metadata),
             version: Version::of(&seen.metadata),
             fact: trim::pod(&seen),
+            rolling: false,
         }
     }
 }
@@ -252,7 +334,7 @@ where
     };
     let config = watcher::Config::default().page_size(PAGE);
     let config = match watch.watched {
-        Watched::Microservice => config,
+        Watched::Microservice | Watched::Profile => config,
         Watched::Child(_) | Watched::Pod => config.labels(&format!("{}={}", labels::MANAGED_BY, labels::OPERATOR)),
     };
     // Without the back-off a watch that fails is tried again at once, for ever.

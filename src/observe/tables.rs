@@ -164,7 +164,7 @@ fn usual_family(watched: Watched, key: &Key) -> Key {
     let suffixes = match watched {
         Watched::Pod => 2,
         Watched::Child(Kind::ConfigMap | Kind::ControllerRevision) => 1,
-        Watched::Microservice | Watched::Child(_) => 0,
+        Watched::Microservice | Watched::Profile | Watched::Child(_) => 0,
     };
     let name = (0..suffixes).fold(&*key.name, |name, _| name.rsplit_once('-').map_or(name, |(head, _)| head));
     if *name == *key.name { key.clone() } else { Key { namespace: key.namespace.clone(), name: name.into() } }

@@ -57,7 +57,7 @@ pub fn object(watched: Watched, seen: Seen<Fields>) -> Fact {
     // Kept beside the body, so that a change in nothing else is seen as no change.
     metadata.resource_version = None;
     match watched {
-        Watched::Microservice | Watched::Pod | Watched::Child(Kind::Deployment) => {}
+        Watched::Microservice | Watched::Profile | Watched::Pod | Watched::Child(Kind::Deployment) => {}
         Watched::Child(Kind::HorizontalPodAutoscaler) => {
             body.get_mut("status").and_then(Value::as_object_mut).into_iter().for_each(quieten);
         }

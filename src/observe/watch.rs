@@ -24,6 +24,8 @@ struct Health {
     ready: bool,
     /// Why it does not work now.
     trouble: Option<String>,
+    /// The cluster has no such kind, which it may do without.
+    absent: bool,
 }
 
 /// Errors of watches by kind, since the start.
@@ -59,12 +61,18 @@ impl Watch {
         (!health.ready).then(|| (format!("{}{place}", self.watched.name()), trouble.to_owned()))
     }
 
+    /// The cluster has no such kind, and may do without it.
+    pub fn is_absent(&self) -> bool {
+        self.health().absent
+    }
+
     /// Something came.
     pub fn works(&self, complete: bool) {
         let mut health = self.health();
         if health.trouble.take().is_some() {
             tracing::info!(kind = self.watched.name(), namespace = self.namespace, "watch works again");
         }
+        health.absent = false;
         health.ready |= complete;
         drop(health);
         if complete {
@@ -74,6 +82,9 @@ impl Watch {
 
     /// Something went wrong. Said once for each cause; kube-rs tries again with a growing delay.
     pub fn fails(&self, error: &watcher::Error, errors: &Errors) {
+        if self.watched == Watched::Profile && is_not_served(error) {
+            return self.is_not_there();
+        }
         errors.0[self.watched.ordinal()].fetch_add(1, Ordering::Relaxed);
         let text = explain(self.watched, error);
         let mut health = self.health();
@@ -83,17 +94,39 @@ impl Watch {
         }
     }
 
+    /// An optional kind is looked for now and then, and nobody waits for it.
+    fn is_not_there(&self) {
+        let mut health = self.health();
+        if !health.ready {
+            tracing::info!(kind = self.watched.name(), "the cluster has no such kind; going on without");
+        }
+        health.absent = true;
+        health.ready = true;
+        drop(health);
+        self.became_ready.notify_waiters();
+    }
+
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn is_not_served(error: &watcher::Error) -> bool {
+    matches!(cause(error), Some(kube::Error::Api(status)) if status.code == 404)
+}
+
+/// What the server or the way there said.
+fn cause(error: &watcher::Error) -> Option<&kube::Error> {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(cause) | WatchStartFailed(cause) | WatchFailed(cause) => Some(cause),
+        _ => None,
+    }
+}
+
 /// What is wrong, and what to do.
 fn explain(watched: Watched, error: &watcher::Error) -> String {
-    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause) | watcher::Error::WatchFailed(cause)) = error
-    else {
-        return error.to_string();
-    };
+    let Some(cause) = cause(error) else { return error.to_string() };
     let name = watched.resource_name();
     match cause {
         kube::Error::Api(status) if status.code == 404 && watched == Watched::Microservice => {
@@ -140,7 +173,22 @@ mod tests {
         let watch = Watch::new(Watched::Child(Kind::HorizontalPodAutoscaler), None);
         watch.fails(&error(404, "NotFound", "the server could not find the requested resource"), &errors);
         assert!(watch.missing().unwrap().1.ends_with("no horizontalpodautoscalers.autoscaling in autoscaling/v2"));
-        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0]);
+        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0]);
+    }
+
+    #[tokio::test]
+    async fn profiles_may_be_absent_but_not_forbidden() {
+        let errors = Errors::default();
+        let watch = Watch::new(Watched::Profile, None);
+        watch.fails(&error(403, "Forbidden", "no"), &errors);
+        let (_, why) = watch.missing().unwrap();
+        assert!(why.contains("list and watch on microserviceprofiles.microservices.dev"), "{why}");
+        watch.fails(&error(404, "NotFound", "404 page not found"), &errors);
+        watch.ready().await;
+        assert!(watch.is_absent() && watch.missing().is_none());
+        assert_eq!(errors.of(Watched::Profile), 1, "an absent kind is no error");
+        watch.works(true);
+        assert!(!watch.is_absent());
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::api::v1alpha1::Microservice;
 use crate::model::ChildRef;
+use crate::model::profile::{Given, Permit};
 
 /// One service and all that belongs to it, as last seen.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub struct World {
     pub pods: Vec<Pod>,
     /// Pods of each revision that are being deleted, and still run.
     pub leaving: BTreeMap<String, i32>,
+    /// What the platform team sets for it.
+    #[serde(default)]
+    pub profile: Given,
+    /// Whether a rollout may begin now.
+    #[serde(default)]
+    pub permit: Permit,
 }
 
 /// A child as it is in the cluster.

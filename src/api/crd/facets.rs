@@ -26,8 +26,15 @@ pub const SHORTENED: &[&str] = &[
     "conditions[]",
 ];
 /// No description stays below these. With its full texts affinity alone would be a fifth of the CRD; its own
-/// description says where they are.
-pub const UNDESCRIBED: &[&str] = &["affinity"];
+/// description says where they are, and so do those of a profile's defaults.
+pub const UNDESCRIBED: &[&str] = &[
+    "affinity",
+    "spec.defaults.resources",
+    "spec.defaults.autoscaling",
+    "spec.defaults.probes",
+    "spec.defaults.placement",
+    "spec.defaults.rollout",
+];
 /// A field of a shared type that makes no sense here.
 pub const REFUSED: &str = "initContainers[].probes";
 
@@ -72,6 +79,8 @@ fn lists() -> Vec<(&'static str, Value)> {
         ("sidecars[].env", keyed("name", 256)),
         ("envFrom", json!({"maxItems": 32})),
         ("imagePullSecrets", keyed("name", 16)),
+        ("locks", set(64)),
+        ("freezeWindows", keyed("name", 16)),
         ("canary.steps", json!({"maxItems": 50})),
         ("rollout.parked", json!({"maxItems": 64})),
         ("rollout.handled", json!({"maxProperties": 16})),

@@ -4,7 +4,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::v1alpha1::{ActionResult, Failure, LastAction, Strategy};
-use crate::model::{Candidate, Step as Planned};
+use crate::model::{Candidate, Commands, Progress, Step as Planned};
 use crate::plan::Event;
 
 use super::drive::{Drive, enter};
@@ -41,6 +41,12 @@ pub fn obey(step: &mut Step, scene: &Scene) {
         let outcome = act(step, scene, revision, rest);
         echo(step, scene, verb, &short, outcome);
     }
+}
+
+/// Another try of the revision that failed is asked for.
+pub fn is_retried(commands: &Commands, progress: &Progress) -> bool {
+    let asked = commands.retry.as_deref().map(remembered).filter(|short| progress.handled.get("retry") != Some(short));
+    asked.is_some_and(|short| short.split(':').next() == progress.failed.as_deref())
 }
 
 /// A command's value as status keeps it.

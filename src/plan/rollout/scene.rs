@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::v1alpha1::{OnFailure, OnSpecChange, Strategy};
+use crate::model::profile::Permit;
 use crate::model::{Placed, Progress, Scaling, Service};
 use crate::observe::World;
 use crate::observe::world::{Pod, Revision};
@@ -27,13 +28,15 @@ pub struct Scene<'a> {
     pub pods: &'a [Pod],
     /// The Service was brought to plan in this pass, or there is none.
     pub addressed: bool,
+    /// Whether a rollout may begin.
+    pub permit: &'a Permit,
     pub now: Timestamp,
 }
 
 impl<'a> Scene<'a> {
     /// What a world shows to a decision. `addressed`: see the field.
     pub fn of(service: &'a Service, target: &'a str, world: &'a World, workloads: &'a Workloads, addressed: bool, now: Timestamp) -> Self {
-        Self { service, target, revisions: &world.revisions, workloads, pods: &world.pods, addressed, now }
+        Self { service, target, revisions: &world.revisions, workloads, pods: &world.pods, addressed, permit: &world.permit, now }
     }
 }
 
@@ -42,6 +45,9 @@ impl Scene<'_> {
     pub fn goal<'a>(&'a self, progress: &'a Progress) -> &'a str {
         if progress.failed.as_deref() == Some(self.target) {
             return self.replacement(progress).unwrap_or(self.target);
+        }
+        if self.is_held(progress) {
+            return self.meanwhile(progress).unwrap_or(self.target);
         }
         let queued = self.service.rollout.on_spec_change == OnSpecChange::Queue
             && progress.stable_revision().map(String::as_str) != Some(self.target);
@@ -53,6 +59,29 @@ impl Scene<'_> {
             Some(candidate) if queued && self.is_recorded(&candidate.at.revision) => &candidate.at.revision,
             _ => self.target,
         }
+    }
+
+    /// A rollout waits for the permit to begin. The way back to what serves, and a first rollout, need none.
+    pub fn is_held(&self, progress: &Progress) -> bool {
+        matches!(self.permit, Permit::Held { .. }) && self.would_begin(progress)
+    }
+
+    /// The spec asks for a revision that neither serves nor is on its way, and there is another one that serves.
+    pub fn would_begin(&self, progress: &Progress) -> bool {
+        let known = [progress.stable_revision(), progress.candidate_revision(), progress.failed.as_ref()];
+        // A pass may end after the Deployment was changed and before that was recorded.
+        let begun = self.in_place(progress)
+            && self.workloads.named(&self.service.name).revision.as_deref() == Some(self.target)
+            && progress.stable_revision().is_some_and(|stable| stable != self.target);
+        !known.into_iter().flatten().any(|known| known == self.target) && !begun && self.meanwhile(progress).is_some()
+    }
+
+    /// What runs while a rollout waits: the one that is under way goes on, or else what serves stays.
+    fn meanwhile<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
+        let had = |revision: &&String| self.is_recorded(revision) || self.is_placed(progress, revision);
+        let stable = progress.stable_revision().filter(had)?;
+        let under_way = progress.candidate_revision().filter(|revision| Some(*revision) != progress.failed.as_ref());
+        Some(under_way.filter(|revision| self.is_recorded(revision)).unwrap_or(stable))
     }
 
     /// The revision that takes the place of the spec's, which failed.

@@ -1,5 +1,6 @@
 //! What can happen next, and what comes of it.
 
+use crate::model::profile::Permit;
 use crate::plan::revision::Target;
 use crate::plan::rollout;
 
@@ -30,6 +31,8 @@ pub enum Action {
     Strategy(u8),
     Scale(i32),
     Pause,
+    /// A time in which no rollout may begin comes, or ends.
+    Freeze,
     /// Every time that has begun is over.
     Tick,
     /// From now on somebody looks at what is there now.
@@ -81,6 +84,9 @@ pub fn possible(setting: &Setting, state: &State) -> Vec<Action> {
         all.push(Action::Pass { stale: false, writes: ALL, command: Some(("retry", false)) });
     }
     all.push(Action::Pause);
+    if setting.freezes {
+        all.push(Action::Freeze);
+    }
     all.push(Action::Tick);
     if setting.faults {
         all.extend([0, 1].map(|writes| Action::Pass { stale: false, writes, command: None }));
@@ -114,6 +120,7 @@ pub fn apply(setting: &Setting, state: &State, action: &Action) -> Result<(State
         (Action::Strategy(strategy), _) => next.strategy = *strategy,
         (Action::Scale(pods), _) => next.pods = *pods,
         (Action::Pause, _) => next.paused = !next.paused,
+        (Action::Freeze, _) => next.frozen = !next.frozen,
         (Action::Tick, _) => {
             next.saved.ages();
             next.news.iter_mut().for_each(|news| news.0.ages());
@@ -166,7 +173,9 @@ fn pass(
     let service = setting.service(state, command.map(|(verb, full)| (verb, full, about)));
     let (view, before) = (workloads(sets), saved.progress());
     let target = REVISIONS[usize::from(state.target)];
-    let mut scene = Scene { service, target, revisions: &setting.records, workloads: &view, pods: &[], addressed: true, now: now() };
+    let held = Permit::Held { reason: "frozen".to_owned(), until: None };
+    let permit = if state.frozen { &held } else { &Permit::Granted };
+    let mut scene = Scene { service, target, revisions: &setting.records, workloads: &view, pods: &[], addressed: true, permit, now: now() };
     let plan = layout(&scene, &before);
     let mut report = Pass { state, saved, sets, stale, shrunk: 0, plan: &plan };
 

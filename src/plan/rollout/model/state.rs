@@ -35,6 +35,8 @@ pub struct Setting {
     pub faults: bool,
     /// The number of pods changes.
     pub scales: bool,
+    /// There are times in which no rollout may begin.
+    pub freezes: bool,
     /// The services that the states have, made once: by strategy, pods, whether held, and command.
     pub made: HashMap<(u8, i32, bool, Order), Service>,
     pub records: Vec<Revision>,
@@ -51,6 +53,7 @@ impl Setting {
             manual: false,
             faults: true,
             scales: false,
+            freezes: false,
             made: HashMap::new(),
             records: records(),
         };
@@ -58,6 +61,7 @@ impl Setting {
             plain.clone(),
             Self { name: "canary, scaled", scales: true, ..plain.clone() },
             Self { name: "blue-green", strategies: vec![BlueGreen], manual: true, ..plain.clone() },
+            Self { name: "frozen", strategies: vec![RollingUpdate, Canary], freezes: true, ..plain.clone() },
             Self { name: "all strategies", strategies: vec![RollingUpdate, Canary, BlueGreen], ..plain.clone() },
             Self { name: "held and queued", strategies: vec![Canary, BlueGreen], hold: true, queue: true, ..plain },
         ];
@@ -155,6 +159,7 @@ pub struct State {
     pub strategy: u8,
     pub pods: i32,
     pub paused: bool,
+    pub frozen: bool,
     pub saved: Saved,
     /// By Deployment: `s`, then one for each revision.
     pub sets: [Option<Set>; 4],
@@ -171,6 +176,7 @@ impl State {
             strategy: 0,
             pods: PODS,
             paused: false,
+            frozen: false,
             saved: Saved::default(),
             sets: [None, None, None, None],
             pinned: None,
