@@ -24,12 +24,17 @@ pub struct Input {
     /// Namespace of manifests that name none
     #[arg(short, long, value_name = "NAME", default_value = "default")]
     namespace: String,
+    /// File with the MicroserviceProfile to go by; may be repeated. Those among the manifests count as well
+    #[arg(long = "profile", value_name = "FILE")]
+    profiles: Vec<PathBuf>,
 }
 
 /// What was read, and what could not be.
 #[derive(Debug, Default)]
 pub struct Manifests {
     pub documents: Vec<Document>,
+    /// From the files that were named for their profiles.
+    pub profiles: Vec<Document>,
     pub unreadable: Vec<String>,
 }
 
@@ -79,9 +84,24 @@ impl Document {
 }
 
 impl Input {
+    fn read_profiles(&self) -> Manifests {
+        let mut all = Manifests::default();
+        for path in &self.profiles {
+            let mut held = Manifests::default();
+            self.open(path, &mut held);
+            held.documents.retain(|document| document.kind() == "MicroserviceProfile");
+            if held.documents.is_empty() && held.unreadable.is_empty() {
+                all.unreadable.push(format!("{}: the file holds no MicroserviceProfile", path.display()));
+            }
+            all.profiles.extend(held.documents);
+            all.unreadable.extend(held.unreadable);
+        }
+        all
+    }
+
     /// All objects in order, lists taken apart.
     pub fn read(&self) -> Manifests {
-        let mut all = Manifests::default();
+        let mut all = self.read_profiles();
         for path in &self.paths {
             if path.as_os_str() == STDIN {
                 let mut text = String::new();

@@ -218,7 +218,9 @@ impl Stores {
     /// Why there are no profiles at all, if that is so.
     pub(super) fn without_profiles(&self) -> Option<&'static str> {
         if self.watches.iter().any(|watch| watch.namespace.is_some()) {
-            return Some("this operator works in single namespaces and sees no profiles, which are the cluster's: remove `spec.profileRef`");
+            return Some(
+                "this operator works in single namespaces and sees no profiles, which are the cluster's: remove `spec.profileRef`",
+            );
         }
         let absent = self.watches.iter().any(|watch| watch.watched == Watched::Profile && watch.is_absent());
         absent.then_some("this cluster has no kind MicroserviceProfile: apply the files under crds/")

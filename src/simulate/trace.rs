@@ -38,6 +38,7 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
             vec![field("target", "/spec/scaleTargetRef/name"), field("min", "/spec/minReplicas"), field("max", "/spec/maxReplicas")]
         }
         Watched::Pod => vec![Some(pod(after))],
+        Watched::Profile => vec![field("generation", "/metadata/generation")],
         Watched::Microservice => {
             let mut all = vec![field("generation", "/metadata/generation"), condition(before, after)];
             let fields = [

@@ -40,7 +40,7 @@ fn defaults_are_merged_under_the_spec_and_over_the_built_in_ones() {
         "rollout": {"strategy": "Canary", "canary": {"steps": [{"setWeight": 10}, {"pause": {"seconds": 60}}]}},
         "probes": {"liveness": {"httpGet": {"path": "/live"}, "periodSeconds": 7}},
     });
-    let spec = json!({"image": "a", "port": 8080, "resources": {"requests": {"cpu": "500m"}},
+    let spec = json!({"image": "a:1", "port": 8080, "resources": {"requests": {"cpu": "500m"}},
         "placement": {"nodeSelector": {"disk": "hdd"}, "tolerations": []}});
     let service = under(&defaults, &spec).unwrap().service;
     let whole = serde_json::to_value(&service.spec).unwrap();
@@ -62,48 +62,50 @@ fn defaults_are_merged_under_the_spec_and_over_the_built_in_ones() {
 #[test]
 fn a_default_gives_way_to_what_it_would_contradict() {
     let scaled = json!({"autoscaling": {"minReplicas": 4, "maxReplicas": 8, "cpu": {"averageUtilization": 50}}});
-    let fixed = under(&scaled, &json!({"image": "a", "replicas": 2})).unwrap().service;
+    let fixed = under(&scaled, &json!({"image": "a:1", "replicas": 2})).unwrap().service;
     assert_eq!(fixed.scaling, Scaling::Fixed(2));
-    for (given, expected) in [
-        (json!({"maxReplicas": 2}), (2, 2)),
-        (json!({"minReplicas": 9}), (9, 9)),
-        (json!({"cpu": {"averageValue": "1"}}), (4, 8)),
-    ] {
-        let service = under(&scaled, &json!({"image": "a", "autoscaling": given})).unwrap().service;
+    for (given, expected) in
+        [(json!({"maxReplicas": 2}), (2, 2)), (json!({"minReplicas": 9}), (9, 9)), (json!({"cpu": {"averageValue": "1"}}), (4, 8))]
+    {
+        let service = under(&scaled, &json!({"image": "a:1", "autoscaling": given})).unwrap().service;
         let Scaling::Auto(bounds) = service.scaling else { panic!("it is autoscaled") };
         assert_eq!((bounds.min, bounds.max), expected, "{given}");
     }
 
     let probes = json!({"probes": {"readiness": {"httpGet": {"path": "/ready"}, "periodSeconds": 5}}});
-    let spec = json!({"image": "a", "port": 1, "probes": {"readiness": {"tcpSocket": {}}}});
+    let spec = json!({"image": "a:1", "port": 1, "probes": {"readiness": {"tcpSocket": {}}}});
     let service = under(&probes, &spec).unwrap().service;
     assert_eq!(serde_json::to_value(&service.spec.probes).unwrap()["readiness"], json!({"tcpSocket": {}, "periodSeconds": 5}));
 
     let rollout = json!({"rollout": {"strategy": "Canary", "maxSurge": 1, "canary": {"steps": [{"setWeight": 10}]}}});
-    let service = under(&rollout, &json!({"image": "a", "rollout": {"strategy": "Recreate"}})).unwrap().service;
+    let service = under(&rollout, &json!({"image": "a:1", "rollout": {"strategy": "Recreate"}})).unwrap().service;
     let left = serde_json::to_value(&service.spec.rollout).unwrap();
     assert_eq!(left, json!({"strategy": "Recreate"}));
 
     let resources = json!({"resources": {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}});
-    let service = under(&resources, &json!({"image": "a", "resources": {"limits": {"cpu": "1"}, "requests": {"memory": "4Gi"}}})).unwrap().service;
+    let service =
+        under(&resources, &json!({"image": "a:1", "resources": {"limits": {"cpu": "1"}, "requests": {"memory": "4Gi"}}})).unwrap().service;
     let whole = serde_json::to_value(&service.spec.resources).unwrap();
     assert_eq!(whole, json!({"requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "1", "memory": "4Gi"}}));
 }
 
 #[test]
 fn a_problem_with_a_value_of_the_profile_says_so() {
-    let problems = under(&json!({"rollout": {"maxSurge": 0, "maxUnavailable": 1}}), &json!({"image": "a", "rollout": {"maxUnavailable": 0}}));
+    let problems =
+        under(&json!({"rollout": {"maxSurge": 0, "maxUnavailable": 1}}), &json!({"image": "a:1", "rollout": {"maxUnavailable": 0}}));
     assert_eq!(
         told(problems.unwrap_err()),
-        ["spec.rollout.maxSurge: `maxSurge` and `maxUnavailable` must not both be zero: no pod could be replaced (a value of profile `strict`)"]
+        [
+            "spec.rollout.maxSurge: `maxSurge` and `maxUnavailable` must not both be zero: no pod could be replaced (a value of profile `strict`)"
+        ]
     );
-    let problems = under(&json!({"rollout": {"minReadySeconds": 700}}), &json!({"image": "a"}));
+    let problems = under(&json!({"rollout": {"minReadySeconds": 700}}), &json!({"image": "a:1"}));
     assert!(told(problems.unwrap_err())[0].contains("must exceed `minReadySeconds`"));
 }
 
 #[test]
 fn a_locked_field_holds_what_would_hold_without_it() {
-    let spec = |rollout: Value| json!({"image": "a", "port": 1, "rollout": rollout});
+    let spec = |rollout: Value| json!({"image": "a:1", "port": 1, "rollout": rollout});
     let defaults = json!({"rollout": {"strategy": "Canary"}});
     assert_eq!(locked(&["spec.rollout.strategy"], &defaults, &spec(json!({}))), [""; 0]);
     assert_eq!(locked(&["spec.rollout.strategy"], &defaults, &spec(json!({"strategy": "Canary"}))), [""; 0]);
@@ -115,10 +117,10 @@ fn a_locked_field_holds_what_would_hold_without_it() {
     let none = json!({});
     assert_eq!(locked(&["spec.rollout.strategy"], &none, &spec(json!({"strategy": "RollingUpdate"}))), [""; 0]);
     let locks = ["spec.accessPolicy.isolation", "spec.securityContext", "spec.podTemplate", "spec.resources"];
-    let fine = json!({"image": "a", "accessPolicy": {"isolation": "Namespace", "inbound": []}, "resources": {"limits": {"memory": "0.5Gi"}},
+    let fine = json!({"image": "a:1", "accessPolicy": {"isolation": "Namespace", "inbound": []}, "resources": {"limits": {"memory": "0.5Gi"}},
         "securityContext": {"readOnlyRootFilesystem": true}});
     assert_eq!(locked(&locks, &none, &fine), [""; 0]);
-    let wrong = json!({"image": "a", "accessPolicy": {"isolation": "None"}, "resources": {"limits": {"memory": "1Gi"}},
+    let wrong = json!({"image": "a:1", "accessPolicy": {"isolation": "None"}, "resources": {"limits": {"memory": "1Gi"}},
         "securityContext": {"readOnlyRootFilesystem": false}, "podTemplate": {"spec": {"hostAliases": []}}});
     let problems = locked(&locks, &none, &wrong);
     let fields: Vec<&str> = problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
@@ -129,7 +131,7 @@ fn a_locked_field_holds_what_would_hold_without_it() {
 #[test]
 fn a_spec_that_is_wrong_anyway_is_measured_against_the_profile_alone() {
     let defaults = json!({"rollout": {"strategy": "Canary"}});
-    let spec = json!({"image": "a", "resources": {"limits": {"memory": "1m"}}, "rollout": {"strategy": "Recreate"}});
+    let spec = json!({"image": "a:1", "resources": {"limits": {"memory": "1m"}}, "rollout": {"strategy": "Recreate"}});
     let problems = locked(&["spec.rollout.strategy"], &defaults, &spec);
     assert!(problems.iter().any(|problem| problem.contains("must be left out, or be `Canary`")), "{problems:#?}");
     assert!(problems.iter().any(|problem| problem.starts_with("spec.resources.limits.memory")), "{problems:#?}");
@@ -138,6 +140,6 @@ fn a_spec_that_is_wrong_anyway_is_measured_against_the_profile_alone() {
 #[test]
 fn a_profile_that_cannot_be_had_is_one_problem() {
     let missing = Given::Missing("there is no MicroserviceProfile `a`: create it".to_owned());
-    let problems = parse_under(&object(&json!({"image": "a"})), &missing).unwrap_err();
+    let problems = parse_under(&object(&json!({"image": "a:1"})), &missing).unwrap_err();
     assert_eq!((problems[0].field.as_str(), problems[0].reason.as_str()), ("spec.profileRef.name", "ProfileNotFound"));
 }

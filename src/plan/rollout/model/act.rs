@@ -175,7 +175,8 @@ fn pass(
     let target = REVISIONS[usize::from(state.target)];
     let held = Permit::Held { reason: "frozen".to_owned(), until: None };
     let permit = if state.frozen { &held } else { &Permit::Granted };
-    let mut scene = Scene { service, target, revisions: &setting.records, workloads: &view, pods: &[], addressed: true, permit, now: now() };
+    let mut scene =
+        Scene { service, target, revisions: &setting.records, workloads: &view, pods: &[], addressed: true, permit, now: now() };
     let plan = layout(&scene, &before);
     let mut report = Pass { state, saved, sets, stale, shrunk: 0, plan: &plan };
 
