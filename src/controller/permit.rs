@@ -6,14 +6,22 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::model::profile::Permit;
 use crate::model::{Progress, Service};
 use crate::observe::{Key, Stores, World};
-use crate::plan::rollout;
+use crate::plan::rollout::{self, scene::Beginning};
 
 /// Asks for a place where a rollout would begin, and gives it back where none would.
 pub fn permit(stores: &Stores, key: &Key, service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Permit {
     let limits = service.profile.as_ref().filter(|profile| profile.limits_rollouts());
-    let Some(profile) = limits.filter(|_| rollout::begins(service, progress, world, now)) else {
-        stores.leave(key);
-        return Permit::Granted;
+    let beginning = limits.map(|profile| (profile, rollout::beginning(service, progress, world, now)));
+    let profile = match beginning {
+        Some((profile, Beginning::Wanted)) => profile,
+        Some((_, Beginning::Begun)) => {
+            stores.take(key);
+            return Permit::Granted;
+        }
+        Some((_, Beginning::No)) | None => {
+            stores.leave(key);
+            return Permit::Granted;
+        }
     };
     let held = |reason, until: Option<Timestamp>| Permit::Held { reason, until: until.map(Time) };
     if let Err(wrong) = &profile.freezes {
@@ -24,7 +32,10 @@ pub fn permit(stores: &Stores, key: &Key, service: &Service, progress: &Progress
         stores.leave(key);
         return held(format!("freeze window `{window}` of profile `{}`", profile.name), Some(until));
     }
-    let Some(most) = profile.max_concurrent else { return Permit::Granted };
+    let Some(most) = profile.max_concurrent else {
+        stores.take(key);
+        return Permit::Granted;
+    };
     match stores.ask(key, most) {
         Ok(()) => Permit::Granted,
         Err(taken) => held(format!("{taken} of {most} rollouts are under way"), None),

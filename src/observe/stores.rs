@@ -231,6 +231,12 @@ impl Stores {
         self.rollouts.ask(key, most)
     }
 
+    /// A rollout begins, whatever the number of others.
+    pub fn take(&self, key: &Key) {
+        // Nobody says no where there is no limit.
+        let _ = self.rollouts.ask(key, usize::MAX);
+    }
+
     /// No rollout of the service wants to begin.
     pub fn leave(&self, key: &Key) {
         self.call(self.rollouts.leave(key));

@@ -37,6 +37,7 @@ mod first_light;
 mod leader;
 mod ownership;
 mod plugin;
+mod profile;
 mod quiet;
 mod real_install;
 mod real_pods;

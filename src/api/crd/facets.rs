@@ -35,6 +35,8 @@ pub const UNDESCRIBED: &[&str] = &[
     "spec.defaults.placement",
     "spec.defaults.rollout",
 ];
+/// Taken as it comes, and read by the operator: spelled out it would be half of the profile's CRD.
+pub const FREE: &str = "spec.defaults.placement.affinity";
 /// A field of a shared type that makes no sense here.
 pub const REFUSED: &str = "initContainers[].probes";
 

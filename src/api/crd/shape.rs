@@ -19,6 +19,9 @@ struct Guide {
 /// `path` says where a node is: names of properties, `[]` for an item of a list, `{}` for a value of a map.
 fn walk(node: &mut Value, path: &[&str], guide: &Guide) {
     let Some(schema) = node.as_object_mut() else { return };
+    if ends_with(path, facets::FREE) {
+        *schema = free();
+    }
     plain_types(schema);
     describe(schema, path);
     let whole = path;
@@ -98,11 +101,13 @@ fn describe(schema: &mut Map<String, Value>, path: &[&str]) {
 /// A field that exists to be refused with a reason: if it were unknown, clients that do not ask for strict validation
 /// would lose it without a word.
 fn refused() -> Map<String, Value> {
-    let schema = json!({
-        "type": "object",
-        "description": "Not for containers that run to completion.",
-        "x-kubernetes-preserve-unknown-fields": true,
-    });
+    let mut schema = free();
+    schema.insert("description".to_owned(), json!("Not for containers that run to completion."));
+    schema
+}
+
+fn free() -> Map<String, Value> {
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     schema.as_object().cloned().unwrap_or_default()
 }
 

@@ -35,7 +35,7 @@ use crate::observe::World;
 use super::revision::{self, Target};
 use super::workload::{Workload, Workloads};
 use super::{Applied, Event};
-use scene::{ABORTED, Scene, recover};
+use scene::{ABORTED, Beginning, Scene, recover};
 
 /// Why a revision failed, as `status.rollout.failure.reason` says it.
 pub const DEADLINE: &str = "ProgressDeadlineExceeded";
@@ -135,14 +135,14 @@ fn hold(step: &mut Step, scene: &Scene) {
     step.held = Some(format!("revision {} waits: {reason}{until}", step.target.hash));
 }
 
-/// A rollout would begin if it may: its place must be asked for before.
-pub fn begins(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> bool {
+/// Whether a rollout is about to begin: its place must be asked for before.
+pub fn beginning(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Beginning {
     let target = revision::target(service, &world.revisions);
     let workloads = Workloads::of(world, &Applied::default());
     let scene = Scene::of(service, &target.hash, world, &workloads, false, now);
     // A try that was asked for is a new one.
     let retried = progress.failed.as_ref() == Some(&target.hash) && command::is_retried(&service.commands, progress);
-    retried || scene.would_begin(progress)
+    if retried { Beginning::Wanted } else { scene.beginning(progress) }
 }
 
 /// A spec that asks for something else than the failed revision takes the blame off it.

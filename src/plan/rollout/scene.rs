@@ -16,6 +16,15 @@ use super::ratio::{Slack, follower};
 pub const ABORTED: &str = "Aborted";
 pub const UNDONE: &str = "Undone";
 
+/// Whether a rollout that replaces a version is about to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    No,
+    Wanted,
+    /// It has begun, and that is not on record yet.
+    Begun,
+}
+
 /// What a decision looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
@@ -63,17 +72,18 @@ impl Scene<'_> {
 
     /// A rollout waits for the permit to begin. The way back to what serves, and a first rollout, need none.
     pub fn is_held(&self, progress: &Progress) -> bool {
-        matches!(self.permit, Permit::Held { .. }) && self.would_begin(progress)
+        matches!(self.permit, Permit::Held { .. }) && self.beginning(progress) == Beginning::Wanted
     }
 
-    /// The spec asks for a revision that neither serves nor is on its way, and there is another one that serves.
-    pub fn would_begin(&self, progress: &Progress) -> bool {
+    /// Whether the spec asks for a revision that neither serves nor is on its way, while there is another one that serves.
+    pub fn beginning(&self, progress: &Progress) -> Beginning {
         let known = [progress.stable_revision(), progress.candidate_revision(), progress.failed.as_ref()];
+        if known.into_iter().flatten().any(|known| known == self.target) || self.meanwhile(progress).is_none() {
+            return Beginning::No;
+        }
         // A pass may end after the Deployment was changed and before that was recorded.
-        let begun = self.in_place(progress)
-            && self.workloads.named(&self.service.name).revision.as_deref() == Some(self.target)
-            && progress.stable_revision().is_some_and(|stable| stable != self.target);
-        !known.into_iter().flatten().any(|known| known == self.target) && !begun && self.meanwhile(progress).is_some()
+        let changed = self.workloads.named(&self.service.name).revision.as_deref() == Some(self.target);
+        if changed && self.in_place(progress) { Beginning::Begun } else { Beginning::Wanted }
     }
 
     /// What runs while a rollout waits: the one that is under way goes on, or else what serves stays.
