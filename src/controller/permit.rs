@@ -11,17 +11,16 @@ use crate::plan::rollout::{self, scene::Beginning};
 /// Asks for a place where a rollout would begin, and gives it back where none would.
 pub fn permit(stores: &Stores, key: &Key, service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Permit {
     let limits = service.profile.as_ref().filter(|profile| profile.limits_rollouts());
-    let beginning = limits.map(|profile| (profile, rollout::beginning(service, progress, world, now)));
-    let profile = match beginning {
-        Some((profile, Beginning::Wanted)) => profile,
-        Some((_, Beginning::Begun)) => {
+    let beginning = limits.map_or(Beginning::No, |_| rollout::beginning(service, progress, world, now));
+    // Begun, though the record, or the watch's word of it, is yet to come.
+    let begun = beginning == Beginning::Begun || limits.is_some() && progress.is_replacing();
+    let Some(profile) = limits.filter(|_| beginning == Beginning::Wanted) else {
+        if begun {
             stores.take(key);
-            return Permit::Granted;
-        }
-        Some((_, Beginning::No)) | None => {
+        } else {
             stores.leave(key);
-            return Permit::Granted;
         }
+        return Permit::Granted;
     };
     let held = |reason, until: Option<Timestamp>| Permit::Held { reason, until: until.map(Time) };
     if let Err(wrong) = &profile.freezes {

@@ -13,7 +13,7 @@ mod story;
 mod user;
 mod witness;
 
-pub use cluster::{checkout, operator_binary};
+pub use cluster::{MADE_BY_US, RUN, checkout, operator_binary};
 pub use objects::*;
 pub use operator::{Operator, Setup};
 pub use process::{run, say};
