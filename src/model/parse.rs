@@ -21,6 +21,8 @@ use serde_json::Map;
 
 use super::profile::Given;
 use super::{Commands, Profile, Service};
+pub use profile::fill;
+
 use crate::api::labels as names;
 use crate::api::problem::Reason;
 use crate::api::v1alpha1::{DisruptionPolicy, Microservice, MicroserviceSpec, Problem, Severity};
