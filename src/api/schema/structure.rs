@@ -27,7 +27,11 @@ const METADATA: [&str; 15] = [
 pub fn validator(schema: &Value, kind: &str) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
     let mut schema = schema.clone();
     let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
-    if let Some(metadata) = schema["properties"]["metadata"]["properties"].as_object_mut() {
+    let metadata = &mut schema["properties"]["metadata"];
+    if metadata.is_null() {
+        *metadata = json!({"type": "object", "properties": {}});
+    }
+    if let Some(metadata) = metadata["properties"].as_object_mut() {
         for name in METADATA {
             let known = if ["labels", "annotations"].contains(&name) { texts.clone() } else { json!({}) };
             metadata.entry(name).or_insert(known);
