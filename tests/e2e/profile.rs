@@ -20,6 +20,11 @@ fn spec(profile: &str, tag: &str) -> Value {
     json!({"image": format!("example.com/orders:{tag}"), "port": 8080, "replicas": 2, "profileRef": {"name": profile}})
 }
 
+/// Nothing that touches a pod or a rollout; an empty spec is none to server-side apply.
+fn harmless() -> Value {
+    json!({"defaults": {"rollout": {"revisionHistoryLimit": 3}}})
+}
+
 fn image(tag: &str) -> Value {
     json!({"spec": {"image": format!("example.com/orders:{tag}")}})
 }
@@ -63,7 +68,7 @@ async fn a_broken_lock_is_told_and_the_last_good_children_stay() {
     assert!(message(&stalled, "Stalled").contains(&format!("locked by profile `{name}`")), "{}", message(&stalled, "Stalled"));
     let running = "/spec/template/spec/containers/0/image";
     assert_eq!(text(&story.get("Deployment", "orders").await, running), "example.com/orders:1");
-    profile(&story, json!({})).await;
+    profile(&story, harmless()).await;
     story.until_ready_with("orders", "example.com/orders:2").await;
     story.delete("MicroserviceProfile", &name).await;
 }
@@ -83,7 +88,7 @@ async fn a_freeze_holds_a_rollout_and_says_until_when() {
     story.until(SOON, "three pods", "Deployment", "orders", |o| number(o, "/status/readyReplicas") == 3).await;
     let why = story.cluster.plugin(&["why", "orders", "--namespace", &story.namespace]).1;
     assert!(why.contains("freeze window `always`"), "{why}");
-    profile(&story, json!({})).await;
+    profile(&story, harmless()).await;
     story.until_ready_with("orders", "example.com/orders:2").await;
     story.delete("MicroserviceProfile", &name).await;
 }
