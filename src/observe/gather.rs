@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::api::labels;
 use crate::api::v1alpha1::Microservice;
-use crate::model::profile::{self, Given};
 use crate::model::{ChildRef, Kind};
 
 use super::expectations::Expectations;
@@ -72,36 +71,9 @@ impl Stores {
         }
         Ok(world)
     }
-
-    /// The profile of a service. Whom it names is noted before it is looked up, so that a change of it after that makes the
-    /// service due.
-    fn profile(&self, key: &Key, object: &Microservice) -> Given {
-        let named = object.spec.profile_ref.as_ref().map(|reference| reference.name.as_str());
-        match named {
-            Some(name) => drop(self.named().insert(key.clone(), name.into())),
-            None => drop(self.named().remove(key)),
-        }
-        let name = named.unwrap_or(profile::DEFAULT);
-        let held = {
-            let tables = self.tables();
-            tables.rows(&Key::new("", name)).iter().find(|row| row.watched == Watched::Profile).cloned()
-        };
-        let missing = || {
-            let why = self.without_profiles().unwrap_or("create it, or name another one");
-            format!("there is no MicroserviceProfile `{name}`: {why}")
-        };
-        match (held, named) {
-            (Some(row), _) => match unpack(&row) {
-                Ok(profile) => Given::Found(Box::new(profile)),
-                Err(error) => Given::Missing(format!("profile `{name}` cannot be read: {error}; correct it, or upgrade the operator")),
-            },
-            (None, Some(_)) => Given::Missing(missing()),
-            (None, None) => Given::None,
-        }
-    }
 }
 
-fn unpack<T: DeserializeOwned>(row: &Row) -> Result<T, String> {
+pub(super) fn unpack<T: DeserializeOwned>(row: &Row) -> Result<T, String> {
     let (Fact::Object { body, .. } | Fact::Pod { body, .. }) = &row.fact;
     body.open()
 }

@@ -13,6 +13,7 @@ mod feed;
 mod gather;
 mod key;
 mod packed;
+mod profiles;
 mod queue;
 mod rollouts;
 mod seen;

@@ -1,7 +1,7 @@
 //! Watches fill the tables, and make services due.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::api::labels;
-use crate::model::profile;
 
 use super::expectations::Expectations;
 use super::key::{Key, Watched};
@@ -46,11 +45,11 @@ pub struct Stores {
     pub(super) tables: RwLock<Tables>,
     pub(super) expectations: Arc<Expectations>,
     queue: Arc<Queue>,
-    watches: Vec<Arc<Watch>>,
+    pub(super) watches: Vec<Arc<Watch>>,
     errors: Errors,
     /// Services with the profile that each names, if it names one.
-    named: Mutex<HashMap<Key, Box<str>>>,
-    rollouts: Rollouts,
+    pub(super) named: Mutex<HashMap<Key, Box<str>>>,
+    pub(super) rollouts: Rollouts,
 }
 
 /// The running watches. Dropping this stops them.
@@ -187,64 +186,6 @@ impl Stores {
                 self.touch(watched, &from, lane, wait);
                 self.touch(watched, &family, lane, wait);
             }
-        }
-    }
-
-    /// Makes due whoever a change is about: a service, or all that use a profile.
-    fn touch(&self, watched: Watched, family: &Key, lane: Lane, wait: Duration) {
-        if watched != Watched::Profile {
-            return self.queue.touch(family, lane, wait);
-        }
-        for key in self.users(&family.name) {
-            self.queue.touch(&key, Lane::Slow, wait);
-        }
-    }
-
-    /// Services that use a profile, as far as they were looked at; all others have yet to be.
-    fn users(&self, profile: &str) -> Vec<Key> {
-        let named = self.named();
-        if profile == profile::DEFAULT {
-            let uses = |key: &&Key| named.get(*key).is_none_or(|name| **name == *profile);
-            return self.tables().services().filter(uses).cloned().collect();
-        }
-        named.iter().filter(|(_, name)| ***name == *profile).map(|(key, _)| key.clone()).collect()
-    }
-
-    pub(super) fn named(&self) -> MutexGuard<'_, HashMap<Key, Box<str>>> {
-        // Every change to it is a single step.
-        self.named.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Why there are no profiles at all, if that is so.
-    pub(super) fn without_profiles(&self) -> Option<&'static str> {
-        if self.watches.iter().any(|watch| watch.namespace.is_some()) {
-            return Some(
-                "this operator works in single namespaces and sees no profiles, which are the cluster's: remove `spec.profileRef`",
-            );
-        }
-        let absent = self.watches.iter().any(|watch| watch.watched == Watched::Profile && watch.is_absent());
-        absent.then_some("this cluster has no kind MicroserviceProfile: apply the files under crds/")
-    }
-
-    /// A rollout wants to begin, among so many: see [`Rollouts::ask`].
-    pub fn ask(&self, key: &Key, most: usize) -> Result<(), usize> {
-        self.rollouts.ask(key, most)
-    }
-
-    /// A rollout begins, whatever the number of others.
-    pub fn take(&self, key: &Key) {
-        // Nobody says no where there is no limit.
-        let _ = self.rollouts.ask(key, usize::MAX);
-    }
-
-    /// No rollout of the service wants to begin.
-    pub fn leave(&self, key: &Key) {
-        self.call(self.rollouts.leave(key));
-    }
-
-    fn call(&self, waiting: Vec<Key>) {
-        for key in waiting {
-            self.queue.touch(&key, Lane::Fast, Duration::ZERO);
         }
     }
 

@@ -237,7 +237,7 @@ fn why_a_profile_cannot_be_had_is_told() {
         let watch = Watch::new(Watched::Microservice, None);
         absorb(&stores, &watch, &mut stores.begin(), Ok(watcher::Event::Apply(user("a", Some("strict")))));
         match stores.gather(&Key::new("shop", "a")).unwrap().unwrap().profile {
-            profile::Given::Missing(why) => why,
+            crate::model::profile::Given::Missing(why) => why,
             found => panic!("{found:?}"),
         }
     };
