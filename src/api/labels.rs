@@ -18,6 +18,8 @@ pub const TRACK_REVISION: &str = "revision";
 /// What a Deployment is there for: `stable`, `candidate`, `parked` or `leaving`. Never a label of its pods: a change of
 /// role restarts nothing.
 pub const ROLE: &str = "microservices.dev/role";
+/// On a Service that routes lead to, and by it on its EndpointSlices, which are watched.
+pub const ROUTED: &str = "microservices.dev/routed";
 /// Bounded context, from `spec.domain`.
 pub const DOMAIN: &str = "microservices.dev/domain";
 /// Team, from `spec.owner`.

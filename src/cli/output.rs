@@ -25,7 +25,7 @@ pub fn yaml(value: &impl Serialize) -> Result<String, Error> {
 /// One document in which a map or list of a few plain values takes one line: for schemas, which are deep, and of which
 /// indentation would be the better half.
 pub fn compact_yaml(value: &Value) -> Result<String, Error> {
-    yaml(&Compact(value))
+    yaml(&Compact(value, 0))
 }
 
 fn options() -> SerializerOptions {
@@ -34,26 +34,27 @@ fn options() -> SerializerOptions {
 }
 
 /// Longest map or list on one line, in bytes: with the indentation of a schema it still fits a wide window.
-const LINE: usize = 160;
+const LINE: usize = 200;
 
-struct Compact<'a>(&'a Value);
+/// A value, and how deep it lies.
+struct Compact<'a>(&'a Value, usize);
 
 impl Serialize for Compact<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Object(map) if fits(map.iter().map(|(key, value)| (key.len(), value))) => FlowMap(map).serialize(serializer),
-            Value::Array(list) if fits(list.iter().map(|value| (0, value))) => FlowSeq(list).serialize(serializer),
+            Value::Object(map) if self.fits() => FlowMap(map).serialize(serializer),
+            Value::Array(list) if self.fits() => FlowSeq(list).serialize(serializer),
             Value::Object(map) => {
                 let mut out = serializer.serialize_map(Some(map.len()))?;
                 for (key, value) in map {
-                    out.serialize_entry(key, &Compact(value))?;
+                    out.serialize_entry(key, &Compact(value, self.1 + 1))?;
                 }
                 out.end()
             }
             Value::Array(list) => {
                 let mut out = serializer.serialize_seq(Some(list.len()))?;
                 for value in list {
-                    out.serialize_element(&Compact(value))?;
+                    out.serialize_element(&Compact(value, self.1 + 1))?;
                 }
                 out.end()
             }
@@ -62,19 +63,27 @@ impl Serialize for Compact<'_> {
     }
 }
 
-fn fits<'a>(entries: impl Iterator<Item = (usize, &'a Value)>) -> bool {
-    let mut width = 0;
-    for (key, value) in entries {
-        width += key
-            + 2
-            + match value {
-                Value::Object(_) | Value::Array(_) => return false,
-                Value::String(text) if text.contains('\n') => return false,
-                Value::String(text) => text.len() + 2,
-                scalar => scalar.to_string().len(),
-            };
+impl Compact<'_> {
+    /// Whether it goes on one line. The parts of an object are blocks of their own, for readers and for templates.
+    fn fits(&self) -> bool {
+        let holds_more = match self.0 {
+            Value::Object(map) => map.values().any(|value| value.is_object() || value.is_array()),
+            Value::Array(list) => list.iter().any(|value| value.is_object() || value.is_array()),
+            _ => false,
+        };
+        (self.1 > 1 || !holds_more) && width(self.0).is_some_and(|width| width <= LINE)
     }
-    width <= LINE
+}
+
+/// Bytes on one line; `None` for what cannot be on one.
+fn width(value: &Value) -> Option<usize> {
+    match value {
+        Value::Object(map) => map.iter().try_fold(2, |sum, (key, value)| Some(sum + key.len() + width(value)? + 4)),
+        Value::Array(list) => list.iter().try_fold(2, |sum, value| Some(sum + width(value)? + 2)),
+        Value::String(text) if text.contains('\n') => None,
+        Value::String(text) => Some(text.len()),
+        scalar => Some(scalar.to_string().len()),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// A kind of child. The order of the variants is the order of apply: what a pod needs comes before the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(clippy::upper_case_acronyms, reason = "the field's own spelling")]
 pub enum Kind {
     ServiceAccount,
     NetworkPolicy,
@@ -14,10 +15,12 @@ pub enum Kind {
     Service,
     Deployment,
     HorizontalPodAutoscaler,
+    HTTPRoute,
+    GRPCRoute,
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ServiceAccount,
         Self::NetworkPolicy,
         Self::PodDisruptionBudget,
@@ -26,7 +29,14 @@ impl Kind {
         Self::Service,
         Self::Deployment,
         Self::HorizontalPodAutoscaler,
+        Self::HTTPRoute,
+        Self::GRPCRoute,
     ];
+
+    /// Kinds that not every cluster serves, and that may come and go.
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Self::HTTPRoute | Self::GRPCRoute)
+    }
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,6 +48,8 @@ impl Kind {
             Self::Service => "Service",
             Self::Deployment => "Deployment",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            Self::HTTPRoute => "HTTPRoute",
+            Self::GRPCRoute => "GRPCRoute",
         }
     }
 
@@ -48,6 +60,7 @@ impl Kind {
             Self::PodDisruptionBudget => "policy",
             Self::ControllerRevision | Self::Deployment => "apps",
             Self::HorizontalPodAutoscaler => "autoscaling",
+            Self::HTTPRoute | Self::GRPCRoute => "gateway.networking.k8s.io",
         }
     }
 
@@ -68,11 +81,13 @@ impl Kind {
             Self::Service => "services",
             Self::Deployment => "deployments",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
+            Self::HTTPRoute => "httproutes",
+            Self::GRPCRoute => "grpcroutes",
         }
     }
 
     /// Children of one rank are applied together, ranks one after the other: identity and policy, then configuration
-    /// and history, then the Service, the workload, and the autoscaler that targets it.
+    /// and history, then the Service, the workload, the autoscaler that targets it, and the routes that lead to it.
     pub const fn rank(self) -> u8 {
         match self {
             Self::ServiceAccount | Self::NetworkPolicy | Self::PodDisruptionBudget => 0,
@@ -80,6 +95,7 @@ impl Kind {
             Self::Service => 2,
             Self::Deployment => 3,
             Self::HorizontalPodAutoscaler => 4,
+            Self::HTTPRoute | Self::GRPCRoute => 5,
         }
     }
 

@@ -8,6 +8,7 @@ pub mod parse;
 pub mod profile;
 pub mod progress;
 pub mod quantity;
+pub mod route;
 pub mod standard;
 
 use std::collections::BTreeMap;
@@ -17,12 +18,13 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString};
 use serde_json::{Map, Value};
 
-use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, OnSpecChange, Protocol, Strategy};
+use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, OnSpecChange, Protocol, Routing, Strategy};
 
 pub use access::{Access, Direction, Peer, Who};
 pub use kind::{Autoscaled, Child, ChildRef, Kind};
 pub use profile::Profile;
 pub use progress::{Candidate, Placed, Progress};
+pub use route::{Header, Route, Scale};
 
 /// One microservice: who it is, what it runs, and every number that its children need.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub struct Service {
     /// `maxUnavailable` of the disruption budget; `None`: no budget.
     pub disruption: Option<IntOrString>,
     pub access: Access,
+    /// Hosts and paths of gateways that lead here.
+    pub routes: Vec<Route>,
     pub rollout: Rollout,
     /// `podTemplate`, typed.
     pub overrides: Option<PodTemplateSpec>,
@@ -122,18 +126,33 @@ pub struct Rollout {
     pub scale_down_delay_seconds: i32,
     /// Seconds for which the pods of a version that was given up stay.
     pub abort_scale_down_delay_seconds: i32,
+    /// Who splits the requests of a canary.
+    pub routing: Routing,
     /// Steps of a canary.
     pub steps: Vec<Step>,
     pub blue_green: BlueGreen,
 }
 
 /// One step of a canary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Per cent of the pods that run the new version, 0 to 100.
     Weight(i32),
     /// Seconds to wait; `None`: until somebody goes on.
     Pause(Option<i32>),
+    /// Pods of the new version from here on.
+    Scale(Scale),
+    /// Requests with all these headers go to the new version; none: no longer.
+    Match(Vec<Header>),
+    /// Per cent of the requests that the new version gets copies of.
+    Mirror(i32),
+}
+
+impl Step {
+    /// Only a gateway can do it.
+    pub const fn needs_gateway(&self) -> bool {
+        matches!(self, Self::Scale(_) | Self::Match(_) | Self::Mirror(_))
+    }
 }
 
 /// How a second set takes over.

@@ -11,6 +11,7 @@ mod ports;
 mod profile;
 mod resources;
 mod rollout;
+mod routes;
 mod scaling;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub use profile::fill;
 
 use crate::api::labels as names;
 use crate::api::problem::Reason;
-use crate::api::v1alpha1::{DisruptionPolicy, Microservice, MicroserviceSpec, Problem, Severity};
+use crate::api::v1alpha1::{DisruptionPolicy, GatewayRef, Microservice, MicroserviceSpec, Problem, Severity};
 
 /// Problems that are listed at most; the rest is counted. Status must stay readable, and within its schema.
 const LISTED: usize = 64;
@@ -51,7 +52,8 @@ pub fn parse_under(object: &Microservice, given: &Given) -> Result<Parsed, Vec<P
     let profile = given.found();
     let mut found = Findings::default();
     let whole = profile::below(object, profile, &mut found);
-    let service = complete(&whole, &mut found);
+    let gateway = profile.and_then(|profile| profile.spec.gateway_ref.as_ref());
+    let service = complete(&whole, gateway, &mut found);
     if let Some(profile) = profile {
         profile::attribute(&mut found.0, &object.spec, profile);
         profile::locks(object, profile, &mut found);
@@ -67,12 +69,13 @@ pub fn parse_under(object: &Microservice, given: &Given) -> Result<Parsed, Vec<P
 }
 
 /// Everything but the profile, of a spec that its defaults are already in.
-fn complete(object: &Microservice, found: &mut Findings) -> Option<Service> {
+fn complete(object: &Microservice, gateway: Option<&GatewayRef>, found: &mut Findings) -> Option<Service> {
     let spec = &object.spec;
     let ports = ports::ports(spec);
     ports::references(spec, &ports, found);
     let access = access::access(spec, &ports, found);
     let scaling = scaling::scaling(spec, found);
+    let routes = routes::routes(spec, &ports, gateway, found);
     let rollout = rollout::rollout(spec, found);
     let overrides = overrides::overrides(object, found);
     files::check(spec, found);
@@ -93,6 +96,7 @@ fn complete(object: &Microservice, found: &mut Findings) -> Option<Service> {
         scaling,
         disruption: disruption(spec),
         access,
+        routes,
         rollout,
         overrides,
         deletion: spec.deletion_policy.unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::v1alpha1::{Failure, LastAction, MicroserviceStatus, Parked, RolloutState, RolloutStatus, Strategy};
+use crate::api::v1alpha1::{Failure, LastAction, MicroserviceStatus, Parked, RolloutState, RolloutStatus, Routing, Strategy};
 
 /// Persisted progress of a service's rollout.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +42,8 @@ pub struct Candidate {
     pub at: Placed,
     /// Strategy under which its rollout began.
     pub strategy: Strategy,
+    /// A gateway splits the requests, and not the share of pods.
+    pub routed: bool,
     pub started_at: Option<Time>,
     /// Index of the step in progress; as large as `steps` when all are done.
     pub step: usize,
@@ -59,6 +61,18 @@ pub struct Candidate {
     pub paused: bool,
 }
 
+impl Candidate {
+    /// Its pods stay out of the Service until it takes over.
+    pub fn is_apart(&self) -> bool {
+        self.strategy == Strategy::BlueGreen || self.routed
+    }
+
+    /// The Service is to select it, and the old revision no longer.
+    pub fn takes_over(&self) -> bool {
+        if self.routed { self.observed_weight == 100 } else { self.weight == 100 }
+    }
+}
+
 impl Progress {
     /// What status says. Before there were Deployments for single revisions it named none: then it is `<name>`.
     pub fn of(name: &str, status: Option<&MicroserviceStatus>) -> Self {
@@ -72,6 +86,7 @@ impl Progress {
             paused: rollout.paused_revision.as_ref() == Some(&revision),
             at: placed(revision, rollout.candidate_deployment),
             strategy: rollout.strategy.unwrap_or_default(),
+            routed: rollout.routing == Some(Routing::Gateway),
             started_at: rollout.started_at,
             step: index(rollout.step),
             steps: index(rollout.steps),
@@ -115,6 +130,7 @@ impl Progress {
         let weighted = matches!(candidate.strategy, Strategy::Canary | Strategy::BlueGreen) || candidate.weight > 0;
         RolloutStatus {
             strategy: Some(candidate.strategy),
+            routing: candidate.routed.then_some(Routing::Gateway),
             started_at: candidate.started_at,
             step: steps.and_then(|_| number(candidate.step)),
             steps,

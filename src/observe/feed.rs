@@ -6,7 +6,7 @@ use kube::runtime::watcher::Event;
 use serde_json::Value;
 
 use super::key::{Key, Watched};
-use super::seen::{Fields, PodFields, Seen};
+use super::seen::{Fields, PodFields, Seen, SliceFields};
 use super::stores::{List, Sight, Stores, absorb};
 use super::watch::Watch;
 
@@ -34,6 +34,7 @@ impl Feed {
     pub fn applied(&mut self, watched: Watched, object: Value) {
         match watched {
             Watched::Pod => self.tell::<PodFields>(watched, object, Event::Apply),
+            Watched::EndpointSlice => self.tell::<SliceFields>(watched, object, Event::Apply),
             Watched::Microservice | Watched::Profile | Watched::Child(_) => self.tell::<Fields>(watched, object, Event::Apply),
         }
     }
@@ -42,6 +43,7 @@ impl Feed {
     pub fn deleted(&mut self, watched: Watched, object: Value) {
         match watched {
             Watched::Pod => self.tell::<PodFields>(watched, object, Event::Delete),
+            Watched::EndpointSlice => self.tell::<SliceFields>(watched, object, Event::Delete),
             Watched::Microservice | Watched::Profile | Watched::Child(_) => self.tell::<Fields>(watched, object, Event::Delete),
         }
     }
@@ -50,6 +52,7 @@ impl Feed {
     pub fn listed(&mut self, watched: Watched, objects: impl IntoIterator<Item = Value>) {
         match watched {
             Watched::Pod => self.list::<PodFields>(watched, objects),
+            Watched::EndpointSlice => self.list::<SliceFields>(watched, objects),
             Watched::Microservice | Watched::Profile | Watched::Child(_) => self.list::<Fields>(watched, objects),
         }
     }

@@ -67,6 +67,7 @@ impl Stores {
         };
         let mut world = assemble(key, &rows)?;
         if let Some(world) = &mut world {
+            world.unserved = self.unserved(&key.namespace);
             world.profile = self.profile(key, &world.object);
         }
         Ok(world)
@@ -74,8 +75,10 @@ impl Stores {
 }
 
 pub(super) fn unpack<T: DeserializeOwned>(row: &Row) -> Result<T, String> {
-    let (Fact::Object { body, .. } | Fact::Pod { body, .. }) = &row.fact;
-    body.open()
+    match &row.fact {
+        Fact::Object { body, .. } | Fact::Pod { body, .. } => body.open(),
+        Fact::Endpoints { .. } => Err("only a number is kept of it".to_owned()),
+    }
 }
 
 fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
@@ -86,7 +89,7 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
     object.metadata.resource_version = Some(main.version.to_string());
     let uid = object.metadata.uid.clone().unwrap_or_default();
 
-    let mut world = World { object, pods: pods(key, rows), leaving: leaving(rows), ..World::default() };
+    let mut world = World { object, pods: pods(key, rows), leaving: leaving(rows), endpoints: endpoints(rows), ..World::default() };
     for row in rows {
         let Watched::Child(kind) = row.watched else { continue };
         let reference = ChildRef { kind, name: row.name(key).to_owned() };
@@ -99,6 +102,7 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
         match kind {
             Kind::Deployment if own => world.deployments.extend(serde_json::from_value::<Deployment>(whole)),
             Kind::HorizontalPodAutoscaler if own && namesake => world.autoscaler = serde_json::from_value(whole).ok(),
+            Kind::HTTPRoute | Kind::GRPCRoute if own => world.routes.push(whole),
             Kind::ControllerRevision if own => world.revisions.extend(revision(&live)),
             _ => {}
         }
@@ -115,7 +119,8 @@ fn assemble(key: &Key, rows: &[Row]) -> Result<Option<World>, Unreadable> {
 fn child(key: &Key, uid: &str, reference: ChildRef, version: &Version, fact: &Fact) -> Option<(Live, Value)> {
     let Fact::Object { body, claims_replicas } = fact else { return None };
     let mut object: Value = body.open().ok()?;
-    let whole = if matches!(reference.kind, Kind::Deployment | Kind::HorizontalPodAutoscaler) { object.clone() } else { Value::Null };
+    let told = matches!(reference.kind, Kind::Deployment | Kind::HorizontalPodAutoscaler | Kind::HTTPRoute | Kind::GRPCRoute);
+    let whole = if told { object.clone() } else { Value::Null };
     if let Value::Object(fields) = &mut object {
         fields.remove("status");
     }
@@ -217,6 +222,22 @@ fn leaving(rows: &[Row]) -> BTreeMap<String, i32> {
     count
 }
 
+/// Ready endpoints by Service. With two address families each pod is in slices of both.
+fn endpoints(rows: &[Row]) -> BTreeMap<String, i32> {
+    let mut sums: BTreeMap<(&str, &str), i32> = BTreeMap::new();
+    for row in rows {
+        if let Fact::Endpoints { service, address_type, ready } = &row.fact {
+            *sums.entry((service, address_type)).or_default() += ready;
+        }
+    }
+    let mut most: BTreeMap<String, i32> = BTreeMap::new();
+    for ((service, _), ready) in sums {
+        let entry = most.entry(service.to_owned()).or_default();
+        *entry = ready.max(*entry);
+    }
+    most
+}
+
 /// One ready pod of each revision, and the most telling of those that are not: first the worst of each revision, then
 /// the second-worst of each, so that a broken old revision does not hide a broken new one.
 fn pods(key: &Key, rows: &[Row]) -> Vec<Pod> {
@@ -225,7 +246,7 @@ fn pods(key: &Key, rows: &[Row]) -> Vec<Pod> {
     let mut troubled: BTreeMap<Option<&str>, Vec<(Class, &Row)>> = BTreeMap::new();
     for row in rows {
         match &row.fact {
-            Fact::Pod { class: Class::Leaving, .. } | Fact::Object { .. } => {}
+            Fact::Pod { class: Class::Leaving, .. } | Fact::Object { .. } | Fact::Endpoints { .. } => {}
             Fact::Pod { class: Class::Ready, revision, .. } => {
                 let first = serving.entry(revision.as_deref()).or_insert(row);
                 if row.name(key) < first.name(key) {

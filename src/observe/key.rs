@@ -39,12 +39,14 @@ pub enum Watched {
     Microservice,
     Child(Kind),
     Pod,
+    /// Who is behind the Services that routes lead to.
+    EndpointSlice,
     /// Not a service's own: its name is all that its key has.
     Profile,
 }
 
 impl Watched {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Microservice,
         Self::Child(Kind::ServiceAccount),
         Self::Child(Kind::NetworkPolicy),
@@ -54,7 +56,10 @@ impl Watched {
         Self::Child(Kind::Service),
         Self::Child(Kind::Deployment),
         Self::Child(Kind::HorizontalPodAutoscaler),
+        Self::Child(Kind::HTTPRoute),
+        Self::Child(Kind::GRPCRoute),
         Self::Pod,
+        Self::EndpointSlice,
         Self::Profile,
     ];
 
@@ -63,6 +68,7 @@ impl Watched {
             Self::Microservice => "Microservice",
             Self::Child(kind) => kind.name(),
             Self::Pod => "Pod",
+            Self::EndpointSlice => "EndpointSlice",
             Self::Profile => "MicroserviceProfile",
         }
     }
@@ -73,6 +79,7 @@ impl Watched {
             Self::Microservice => 0,
             Self::Child(kind) => kind as usize + 1,
             Self::Pod => Self::ALL.len() - 2,
+            Self::EndpointSlice => Self::ALL.len() - 2,
             Self::Profile => Self::ALL.len() - 1,
         }
     }
@@ -82,7 +89,17 @@ impl Watched {
             Self::Microservice => ApiResource::erase::<Microservice>(&()),
             Self::Child(kind) => resource(kind.group(), kind.version(), kind.name(), kind.plural()),
             Self::Pod => resource("", "v1", "Pod", "pods"),
+            Self::EndpointSlice => resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
             Self::Profile => ApiResource::erase::<MicroserviceProfile>(&()),
+        }
+    }
+
+    /// Not every cluster serves it: without it the operator does the rest.
+    pub const fn is_optional(self) -> bool {
+        match self {
+            Self::Child(kind) => kind.is_optional(),
+            Self::Profile => true,
+            Self::Microservice | Self::Pod | Self::EndpointSlice => false,
         }
     }
 
@@ -123,7 +140,7 @@ mod tests {
         assert_eq!(names[0], "microservices.microservices.dev");
         assert_eq!(names[1], "serviceaccounts");
         assert_eq!(names[7], "deployments.apps");
-        assert_eq!(names[10], "microserviceprofiles.microservices.dev");
+        assert_eq!(names[13], "microserviceprofiles.microservices.dev");
         assert_eq!(Watched::Child(Kind::HorizontalPodAutoscaler).resource().api_version, "autoscaling/v2");
     }
 

@@ -72,7 +72,7 @@ impl Stores {
                 "this operator works in single namespaces and sees no profiles, which are the cluster's: remove `spec.profileRef`",
             );
         }
-        let absent = self.watches.iter().any(|watch| watch.watched == Watched::Profile && watch.is_absent());
+        let absent = self.watches.iter().any(|watch| watch.watched == Watched::Profile && watch.is_unserved());
         absent.then_some("this cluster has no kind MicroserviceProfile: apply the files under crds/")
     }
 

@@ -60,6 +60,42 @@ impl Body for PodFields {
     }
 }
 
+/// How many endpoints of a slice are ready.
+#[derive(Clone, Debug, Default)]
+pub struct SliceFields {
+    pub address_type: String,
+    pub ready: usize,
+}
+
+impl Body for SliceFields {
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
+        match name.as_str() {
+            "addressType" => self.address_type = map.next_value()?,
+            "endpoints" => {
+                let all = map.next_value::<Option<Vec<Endpoint>>>()?.unwrap_or_default();
+                // "A nil value should be interpreted as true", says the API.
+                self.ready = all.iter().filter(|endpoint| endpoint.conditions.ready != Some(false)).count();
+            }
+            _ => {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Endpoint {
+    conditions: EndpointConditions,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct EndpointConditions {
+    ready: Option<bool>,
+}
+
 impl<'de, B: Body> Deserialize<'de> for Seen<B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Fill(PhantomData))

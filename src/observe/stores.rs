@@ -1,6 +1,6 @@
 //! Watches fill the tables, and make services due.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -13,12 +13,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::api::labels;
+use crate::model::Kind;
 
 use super::expectations::Expectations;
 use super::key::{Key, Watched};
 use super::queue::{Lane, Queue};
 use super::rollouts::{self, Rollouts};
-use super::seen::{Body, Fields, PodFields, Seen};
+use super::seen::{Body, Fields, PodFields, Seen, SliceFields};
 use super::tables::{Change, Row, Tables};
 use super::trim::{self, Fact};
 use super::version::Version;
@@ -86,6 +87,7 @@ impl Stores {
             let (stores, watch, client) = (Arc::clone(&stores), Arc::clone(watch), client.clone());
             match watch.watched {
                 Watched::Pod => tasks.spawn(follow::<PodFields>(stores, watch, client)),
+                Watched::EndpointSlice => tasks.spawn(follow::<SliceFields>(stores, watch, client)),
                 Watched::Microservice | Watched::Profile | Watched::Child(_) => tasks.spawn(follow::<Fields>(stores, watch, client)),
             };
         }
@@ -124,6 +126,16 @@ impl Stores {
     /// Kinds whose first list has yet to come, each with the reason and what to do about it.
     pub fn missing(&self) -> Vec<(String, String)> {
         self.watches.iter().filter_map(|watch| watch.missing()).collect()
+    }
+
+    /// Optional kinds that the cluster does not serve in a namespace.
+    pub(super) fn unserved(&self, namespace: &str) -> BTreeSet<Kind> {
+        let here = |watch: &&Arc<Watch>| watch.namespace.as_deref().is_none_or(|only| only == namespace);
+        let kinds = self.watches.iter().filter(here).filter(|watch| watch.is_unserved()).filter_map(|watch| match watch.watched {
+            Watched::Child(kind) => Some(kind),
+            _ => None,
+        });
+        kinds.collect()
     }
 
     /// Errors of watches.
@@ -271,6 +283,18 @@ impl Sight for PodFields {
     }
 }
 
+impl Sight for SliceFields {
+    fn sight(_: Watched, seen: Seen<Self>) -> Sighting {
+        Sighting {
+            key: Key::of(&seen.metadata),
+            family: trim::family(&seen.metadata),
+            version: Version::of(&seen.metadata),
+            fact: trim::endpoints(&seen),
+            rolling: false,
+        }
+    }
+}
+
 /// Follows one watch for ever.
 async fn follow<B: Sight>(stores: Arc<Stores>, watch: Arc<Watch>, client: Client)
 where
@@ -285,6 +309,8 @@ where
     let config = match watch.watched {
         Watched::Microservice | Watched::Profile => config,
         Watched::Child(_) | Watched::Pod => config.labels(&format!("{}={}", labels::MANAGED_BY, labels::OPERATOR)),
+        // Its controller copies the labels of the Service.
+        Watched::EndpointSlice => config.labels(&format!("{}={},{}", labels::MANAGED_BY, labels::OPERATOR, labels::ROUTED)),
     };
     // Without the back-off a watch that fails is tried again at once, for ever.
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
@@ -302,7 +328,9 @@ pub(super) fn absorb<B: Sight>(stores: &Stores, watch: &Watch, list: &mut List, 
         Ok(watcher::Event::InitApply(seen)) => stores.put(watched, B::sight(watched, seen), list.epoch, Lane::Slow),
         Ok(watcher::Event::InitDone) => {
             stores.finish(watch, list);
-            watch.works(true);
+            if watch.works(true) {
+                stores.touch_all();
+            }
         }
         Ok(watcher::Event::Apply(seen)) => {
             stores.put(watched, B::sight(watched, seen), list.epoch, Lane::Fast);
@@ -312,7 +340,15 @@ pub(super) fn absorb<B: Sight>(stores: &Stores, watch: &Watch, list: &mut List, 
             stores.remove(watched, &B::sight(watched, seen));
             watch.works(false);
         }
-        Err(error) => watch.fails(&error, &stores.errors),
+        Err(error) => {
+            // What the platform team has set holds until a list says otherwise.
+            if watch.fails(&error, &stores.errors) && watched != Watched::Profile {
+                // What the cluster does not serve it does not hold either.
+                *list = stores.begin();
+                stores.finish(watch, list);
+                stores.touch_all();
+            }
+        }
     }
 }
 

@@ -163,6 +163,8 @@ impl Tables {
 fn usual_family(watched: Watched, key: &Key) -> Key {
     let suffixes = match watched {
         Watched::Pod => 2,
+        // `orders-canary-x7k2p`
+        Watched::EndpointSlice => 2,
         Watched::Child(Kind::ConfigMap | Kind::ControllerRevision) => 1,
         Watched::Microservice | Watched::Profile | Watched::Child(_) => 0,
     };

@@ -12,7 +12,7 @@ use crate::model::Kind;
 
 use super::key::{Key, Watched, is_microservice};
 use super::packed::Packed;
-use super::seen::{Fields, PodFields, Seen};
+use super::seen::{Fields, PodFields, Seen, SliceFields};
 use super::text::cut;
 use super::world::{ContainerState, Pod};
 
@@ -23,11 +23,16 @@ const LONGEST_MESSAGE: usize = 512;
 /// Prefix of image ids in clusters whose runtime was Docker.
 const DOCKER_PULLABLE: &str = "docker-pullable://";
 
+/// Label of an EndpointSlice that names its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
 /// What is remembered of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// A Microservice or a child, as JSON.
     Object { body: Packed, claims_replicas: bool },
+    /// Ready endpoints of a Service, of one of its slices.
+    Endpoints { service: Box<str>, address_type: Box<str>, ready: i32 },
     /// A [`Pod`].
     Pod { body: Packed, class: Class, revision: Option<Box<str>> },
 }
@@ -57,7 +62,11 @@ pub fn object(watched: Watched, seen: Seen<Fields>) -> Fact {
     // Kept beside the body, so that a change in nothing else is seen as no change.
     metadata.resource_version = None;
     match watched {
-        Watched::Microservice | Watched::Profile | Watched::Pod | Watched::Child(Kind::Deployment) => {}
+        Watched::Microservice | Watched::Profile | Watched::Pod | Watched::EndpointSlice | Watched::Child(Kind::Deployment) => {}
+        Watched::Child(Kind::HTTPRoute | Kind::GRPCRoute) => {
+            let parents = body.get_mut("status").and_then(|status| status.get_mut("parents")).and_then(Value::as_array_mut);
+            parents.into_iter().flatten().filter_map(Value::as_object_mut).for_each(timeless);
+        }
         Watched::Child(Kind::HorizontalPodAutoscaler) => {
             body.get_mut("status").and_then(Value::as_object_mut).into_iter().for_each(quieten);
         }
@@ -88,6 +97,21 @@ fn quieten(status: &mut Map<String, Value>) {
             condition.remove("reason");
         }
     }
+}
+
+/// Takes the times out of a route's verdict: controllers renew them with no news.
+fn timeless(parent: &mut Map<String, Value>) {
+    let conditions = parent.get_mut("conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        condition.remove("lastTransitionTime");
+    }
+}
+
+/// An EndpointSlice.
+pub fn endpoints(seen: &Seen<SliceFields>) -> Fact {
+    let service = seen.metadata.labels.as_ref().and_then(|all| all.get(SERVICE_NAME)).map(String::as_str).unwrap_or_default();
+    let ready = i32::try_from(seen.body.ready).unwrap_or(i32::MAX);
+    Fact::Endpoints { service: service.into(), address_type: seen.body.address_type.as_str().into(), ready }
 }
 
 /// A pod.

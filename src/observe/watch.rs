@@ -22,10 +22,10 @@ pub struct Watch {
 struct Health {
     /// The first list is complete. Stays true: a table that falls behind is old, not wrong.
     ready: bool,
+    /// An optional kind that the cluster does not serve, or does not let the operator see.
+    unserved: bool,
     /// Why it does not work now.
     trouble: Option<String>,
-    /// The cluster has no such kind, which it may do without.
-    absent: bool,
 }
 
 /// Errors of watches by kind, since the start.
@@ -61,49 +61,49 @@ impl Watch {
         (!health.ready).then(|| (format!("{}{place}", self.watched.name()), trouble.to_owned()))
     }
 
-    /// The cluster has no such kind, and may do without it.
-    pub fn is_absent(&self) -> bool {
-        self.health().absent
+    /// An optional kind that the cluster does not serve.
+    pub fn is_unserved(&self) -> bool {
+        self.health().unserved
     }
 
-    /// Something came.
-    pub fn works(&self, complete: bool) {
+    /// Something came. Whether it is of a kind that the cluster did not serve until now.
+    pub fn works(&self, complete: bool) -> bool {
         let mut health = self.health();
+        let appeared = complete && std::mem::take(&mut health.unserved);
         if health.trouble.take().is_some() {
             tracing::info!(kind = self.watched.name(), namespace = self.namespace, "watch works again");
         }
-        health.absent = false;
         health.ready |= complete;
         drop(health);
         if complete {
             self.became_ready.notify_waiters();
         }
+        appeared
     }
 
-    /// Something went wrong. Said once for each cause; kube-rs tries again with a growing delay.
-    pub fn fails(&self, error: &watcher::Error, errors: &Errors) {
-        if self.watched == Watched::Profile && is_not_served(error) {
-            return self.is_not_there();
-        }
+    /// Something went wrong. Said once for each cause; kube-rs tries again with a growing delay. Whether it is of a kind that
+    /// the cluster served until now.
+    pub fn fails(&self, error: &watcher::Error, errors: &Errors) -> bool {
         errors.0[self.watched.ordinal()].fetch_add(1, Ordering::Relaxed);
         let text = explain(self.watched, error);
+        let absent = self.watched.is_optional() && is_absent(self.watched, error);
         let mut health = self.health();
         if health.trouble.as_ref() != Some(&text) {
-            tracing::warn!(kind = self.watched.name(), namespace = self.namespace, error = %text, "watch failed; trying again");
+            if absent {
+                tracing::info!(kind = self.watched.name(), namespace = self.namespace, reason = %text, "optional kind; looking again");
+            } else {
+                tracing::warn!(kind = self.watched.name(), namespace = self.namespace, error = %text, "watch failed; trying again");
+            }
             health.trouble = Some(text);
         }
-    }
-
-    /// An optional kind is looked for now and then, and nobody waits for it.
-    fn is_not_there(&self) {
-        let mut health = self.health();
-        if !health.ready {
-            tracing::info!(kind = self.watched.name(), "the cluster has no such kind; going on without");
+        if !absent {
+            return false;
         }
-        health.absent = true;
-        health.ready = true;
+        let vanished = health.ready && !health.unserved;
+        (health.ready, health.unserved) = (true, true);
         drop(health);
         self.became_ready.notify_waiters();
+        vanished
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
@@ -111,8 +111,10 @@ impl Watch {
     }
 }
 
-fn is_not_served(error: &watcher::Error) -> bool {
-    matches!(cause(error), Some(kube::Error::Api(status)) if status.code == 404)
+/// The server knows no such kind, or does not let us see it. What profiles say must not be passed over for a missing right.
+fn is_absent(watched: Watched, error: &watcher::Error) -> bool {
+    let forbidden = |status: &kube::core::Status| status.is_forbidden() && watched != Watched::Profile;
+    matches!(cause(error), Some(kube::Error::Api(status)) if status.code == 404 || forbidden(status))
 }
 
 /// What the server or the way there said.
@@ -173,22 +175,20 @@ mod tests {
         let watch = Watch::new(Watched::Child(Kind::HorizontalPodAutoscaler), None);
         watch.fails(&error(404, "NotFound", "the server could not find the requested resource"), &errors);
         assert!(watch.missing().unwrap().1.ends_with("no horizontalpodautoscalers.autoscaling in autoscaling/v2"));
-        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0]);
+        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
     }
 
     #[tokio::test]
     async fn profiles_may_be_absent_but_not_forbidden() {
         let errors = Errors::default();
         let watch = Watch::new(Watched::Profile, None);
-        watch.fails(&error(403, "Forbidden", "no"), &errors);
+        assert!(!watch.fails(&error(403, "Forbidden", "no"), &errors));
         let (_, why) = watch.missing().unwrap();
         assert!(why.contains("list and watch on microserviceprofiles.microservices.dev"), "{why}");
         watch.fails(&error(404, "NotFound", "404 page not found"), &errors);
         watch.ready().await;
-        assert!(watch.is_absent() && watch.missing().is_none());
-        assert_eq!(errors.of(Watched::Profile), 1, "an absent kind is no error");
-        watch.works(true);
-        assert!(!watch.is_absent());
+        assert!(watch.is_unserved() && watch.missing().is_none());
+        assert!(watch.works(true) && !watch.is_unserved());
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! What the operator believes about one service: plain data, cloneable, serialisable, so that a pass can be replayed
 //! from a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::v1alpha1::Microservice;
-use crate::model::ChildRef;
 use crate::model::profile::{Given, Permit};
+use crate::model::{ChildRef, Kind};
 
 /// One service and all that belongs to it, as last seen.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +36,12 @@ pub struct World {
     /// Whether a rollout may begin now.
     #[serde(default)]
     pub permit: Permit,
+    /// Its routes with their status, those that are ours.
+    pub routes: Vec<Value>,
+    /// Ready endpoints of its Services that routes lead to, by name.
+    pub endpoints: BTreeMap<String, i32>,
+    /// Optional kinds that the cluster does not serve.
+    pub unserved: BTreeSet<Kind>,
 }
 
 /// A child as it is in the cluster.

@@ -8,8 +8,12 @@ use crate::observe::World;
 use crate::observe::world::Ownership;
 
 use super::conditions::{Conditions, Is, STALLED, SUSPENDED};
+use super::gateway::Gateway;
 use super::rollout::layout::layout;
-use super::rollout::{self, Step, scene::Scene};
+use super::rollout::{
+    self, Step,
+    scene::{Scene, Sight},
+};
 use super::verdict::{self, Verdict};
 use super::workload::{Workload, Workloads};
 use super::{Applied, Children, Decision, Event, families, revision};
@@ -17,10 +21,14 @@ use super::{Applied, Children, Decision, Event, families, revision};
 /// Looks at what came of a pass.
 pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &Children, applied: &Applied, now: Timestamp) -> Decision {
     let service = &parsed.service;
-    let workloads = Workloads::of(world, applied);
     let target = revision::target(service, &world.revisions);
     let hash = target.hash.clone();
-    let scene = Scene::of(service, &hash, world, &workloads, addressed(service, applied), now);
+    let sight = Sight {
+        workloads: Workloads::of(world, applied),
+        gateway: Gateway::after(service, world, children, applied),
+        addressed: addressed(children, applied),
+    };
+    let scene = Scene::of(service, &hash, world, &sight, now);
     let step = rollout::step(progress, target, &scene);
     let workload = serving(&scene, &step.progress);
 
@@ -49,10 +57,10 @@ fn serving(scene: &Scene, progress: &Progress) -> Workload {
     scene.workloads.sum(&names)
 }
 
-/// The Service is as planned, or there is none to be.
-fn addressed(service: &Service, applied: &Applied) -> bool {
-    let own = ChildRef { kind: Kind::Service, name: service.name.clone() };
-    super::children::main_port(service).is_none() || applied.existing.contains_key(&own)
+/// All Services are as planned.
+fn addressed(children: &Children, applied: &Applied) -> bool {
+    let mut services = children.list.iter().map(|child| &child.reference).filter(|reference| reference.kind == Kind::Service);
+    services.all(|reference| applied.existing.contains_key(reference))
 }
 
 /// A spec that passed admission and is still wrong: all problems at once, and the last good children stay.

@@ -11,12 +11,13 @@ pub const WORKLOAD: &str = "WorkloadReady";
 pub const AUTOSCALER: &str = "AutoscalerReady";
 pub const DISRUPTION: &str = "DisruptionBudgetReady";
 pub const NETWORK: &str = "NetworkPolicyReady";
+pub const ROUTES: &str = "RoutesReady";
 pub const OVERRIDDEN: &str = "Overridden";
 pub const SUSPENDED: &str = "Suspended";
 
 /// Families of children that this version cannot make: always there, so that a watcher need not know the version.
-pub const NOT_REQUESTED: [&str; 6] =
-    ["RoutesReady", "TrafficPolicyReady", "AuthenticationReady", "DependenciesReady", "BindingsReady", "ObservabilityReady"];
+pub const NOT_REQUESTED: [&str; 5] =
+    ["TrafficPolicyReady", "AuthenticationReady", "DependenciesReady", "BindingsReady", "ObservabilityReady"];
 
 /// Status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

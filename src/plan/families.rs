@@ -8,7 +8,8 @@ use crate::api::v1alpha1::AutoscalingStatus;
 use crate::model::{Kind, Scaling, Service};
 use crate::observe::World;
 
-use super::conditions::{AUTOSCALER, AVAILABLE, Conditions, DISRUPTION, Is, NETWORK, NOT_REQUESTED, OVERRIDDEN, WORKLOAD};
+use super::conditions::{AUTOSCALER, AVAILABLE, Conditions, DISRUPTION, Is, NETWORK, NOT_REQUESTED, OVERRIDDEN, ROUTES, WORKLOAD};
+use super::gateway::{self, Verdict};
 use super::rollout::Step;
 use super::workload::{Workload, minimum};
 use super::{Applied, Children};
@@ -32,6 +33,7 @@ pub fn write(
     availability(conditions, service, step, workload);
     requested(conditions, DISRUPTION, Kind::PodDisruptionBudget, children, applied);
     requested(conditions, NETWORK, Kind::NetworkPolicy, children, applied);
+    routes(conditions, service, world, children, applied);
     for kind in NOT_REQUESTED {
         conditions.set(kind, Is::True, "NotRequested", "not asked for");
     }
@@ -82,6 +84,46 @@ fn requested(conditions: &mut Conditions, family: &str, kind: Kind, children: &C
     match applied.failures.iter().find(|f| &f.child == child) {
         Some(failure) => conditions.set(family, Is::False, "NotApplied", &failure.message),
         None => conditions.set(family, Is::True, "Applied", format!("{child} is applied")),
+    }
+}
+
+/// Every route is applied and accepted by its gateway.
+fn routes(conditions: &mut Conditions, service: &Service, world: &World, children: &Children, applied: &Applied) {
+    if service.routes.is_empty() {
+        return conditions.set(ROUTES, Is::True, "NotRequested", "not asked for");
+    }
+    let missing = gateway::unserved(service, world);
+    if let Some(kind) = missing.first() {
+        let message = format!(
+            "this cluster does not serve {} {}, or does not let the operator see it: install the Gateway API, or take `spec.routes` back",
+            kind.api_version(),
+            kind.name()
+        );
+        return conditions.set(ROUTES, Is::False, "GatewayAPIMissing", message);
+    }
+    if let Some(failure) = applied.failures.iter().find(|failure| failure.child.kind.is_optional()) {
+        return conditions.set(ROUTES, Is::False, "NotApplied", &failure.message);
+    }
+    let planned = children.list.iter().map(|child| &child.reference).filter(|reference| reference.kind.is_optional());
+    let mut waits = None;
+    for route in planned {
+        match gateway::verdict_of(world, route) {
+            Verdict::Accepted => {}
+            Verdict::Waits => waits = Some(route),
+            Verdict::Refused(why) => {
+                return conditions.set(ROUTES, Is::False, "NotAccepted", format!("{route} is refused by its gateway: {why}"));
+            }
+        }
+    }
+    match waits {
+        // A new weight is accepted within a moment, which is no news; a rollout says itself what it waits for.
+        Some(_) if conditions.get(ROUTES).is_some_and(|c| c.reason == "Accepted") => {}
+        Some(route) => {
+            let message =
+                format!("{route} waits for its gateway; if none takes it, check `gatewayRef` and that the Gateway allows this namespace");
+            conditions.set(ROUTES, Is::Unknown, "Pending", message);
+        }
+        None => conditions.set(ROUTES, Is::True, "Accepted", "all routes are accepted by their gateways"),
     }
 }
 

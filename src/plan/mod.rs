@@ -11,6 +11,7 @@ pub mod diagnose;
 pub mod diff;
 pub mod digest;
 mod families;
+pub mod gateway;
 pub mod replicas;
 pub mod revision;
 pub mod rollout;

@@ -182,9 +182,16 @@ fn place(candidate: &Candidate) -> String {
             let phase = ["new pods start", "new pods are ready", "new pods grow to full number", "the Service switches"];
             phase.get(candidate.step).copied().unwrap_or_default().to_owned()
         }
-        _ if candidate.steps == 0 => format!("{} % of the pods", candidate.observed_weight),
-        _ => format!("step {} of {}, {} % of the pods", (candidate.step + 1).min(candidate.steps), candidate.steps, candidate.weight),
+        _ if candidate.steps == 0 => format!("{} % of the {}", candidate.observed_weight, shared(candidate)),
+        _ => {
+            let step = (candidate.step + 1).min(candidate.steps);
+            format!("step {step} of {}, {} % of the {}", candidate.steps, candidate.weight, shared(candidate))
+        }
     }
+}
+
+const fn shared(candidate: &Candidate) -> &'static str {
+    if candidate.routed { "requests" } else { "pods" }
 }
 
 fn serving(step: &Step, workload: &Workload) -> Verdict {

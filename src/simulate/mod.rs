@@ -19,6 +19,7 @@ pub mod deployments;
 pub mod desk;
 pub mod fields;
 pub mod invariants;
+pub mod network;
 pub mod operator;
 mod outside;
 pub mod pods;
@@ -44,7 +45,7 @@ use desk::{Fault, lock};
 use invariants::Judge;
 use operator::{Delays, Operator, Outcome};
 use random::Random;
-use store::{By, NAMESPACE, Store};
+use store::{By, Id, NAMESPACE, Store};
 
 /// When every story begins: 2026-01-01T00:00:00Z.
 const BEGIN: i64 = 1_767_225_600_000;
@@ -65,6 +66,10 @@ enum Event {
     Pass(u32, Key),
     Deployment(String),
     Pod(String),
+    /// The endpoints of a Service are counted.
+    Endpoints(String),
+    /// A gateway takes a route.
+    Accept(Id),
     Autoscale,
     Collect,
     /// A process starts, whose lists are so many milliseconds old.
@@ -175,6 +180,8 @@ impl Simulation {
                 let looks = self.deployments.live(&mut lock(&self.store), &name);
                 self.look(looks);
             }
+            Event::Endpoints(name) => network::sync(&mut lock(&self.store), &name),
+            Event::Accept(id) => network::accept(&mut lock(&self.store), &id),
             Event::Autoscale => {
                 let mut store = lock(&self.store);
                 autoscaler::scale(&mut store, self.load);
@@ -274,6 +281,15 @@ impl Simulation {
                     let lag = signed(self.random.between(10, 800));
                     self.agenda.add(now + lag, Event::Deployment(change.id.name.clone()));
                 }
+                Watched::Child(Kind::Service) if network::concerns(&change) => self.count(change.id.name.clone(), now),
+                Watched::Pod => {
+                    let routed = network::routed(&self.store());
+                    routed.into_iter().for_each(|name| self.count(name, now));
+                }
+                Watched::Child(Kind::HTTPRoute | Kind::GRPCRoute) if change.by_operator && change.after.is_some() => {
+                    let lag = signed(self.random.between(50, 1_500));
+                    self.agenda.add(now + lag, Event::Accept(change.id.clone()));
+                }
                 Watched::Microservice if change.after.is_none() => self.agenda.add(now + 500, Event::Collect),
                 _ => {}
             }
@@ -286,6 +302,12 @@ impl Simulation {
                 self.violate(&format!("a write to {id} changed nothing"));
             }
         }
+    }
+
+    /// The endpoints of a Service are counted a moment from now.
+    fn count(&mut self, service: String, now: i64) {
+        let lag = signed(self.random.between(10, 800));
+        self.agenda.add(now + lag, Event::Endpoints(service));
     }
 
     fn violate(&mut self, what: &str) {

@@ -37,6 +37,13 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
         Watched::Child(Kind::HorizontalPodAutoscaler) => {
             vec![field("target", "/spec/scaleTargetRef/name"), field("min", "/spec/minReplicas"), field("max", "/spec/maxReplicas")]
         }
+        Watched::Child(Kind::HTTPRoute | Kind::GRPCRoute) => {
+            vec![
+                field("weight", "/spec/rules/0/backendRefs/1/weight"),
+                field("accepted", "/status/parents/0/conditions/0/observedGeneration"),
+            ]
+        }
+        Watched::EndpointSlice => vec![Some(format!("{} endpoints", after["endpoints"].as_array().map_or(0, Vec::len)))],
         Watched::Pod => vec![Some(pod(after))],
         Watched::Profile => vec![field("generation", "/metadata/generation")],
         Watched::Microservice => {

@@ -84,6 +84,7 @@ fn lists() -> Vec<(&'static str, Value)> {
         ("locks", set(64)),
         ("freezeWindows", keyed("name", 16)),
         ("canary.steps", json!({"maxItems": 50})),
+        ("spec.routes", keyed("name", 16)),
         ("rollout.parked", json!({"maxItems": 64})),
         ("rollout.handled", json!({"maxProperties": 16})),
         ("files", keyed("mountPath", 64)),

@@ -90,14 +90,31 @@ pub const RULES: &[Rule] = &[
     .of(Of::Whole),
     Rule::new(
         &["steps[]"],
-        "has(self.setWeight) != has(self.pause)",
-        "a step must have exactly one of `setWeight` and `pause`",
+        "[has(self.setWeight), has(self.pause), has(self.setScale), has(self.match), has(self.mirror)].exists_one(given, given)",
+        "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match` and `mirror`",
     ),
     Rule::new(
         &["steps[].pause"],
         "has(self.seconds) != (has(self.manual) && self.manual)",
         "a pause must have exactly one of `seconds` and `manual: true`",
     ),
+    Rule::new(
+        &["steps[].setScale"],
+        "[has(self.replicas), has(self.percent), has(self.matchWeight) && self.matchWeight].exists_one(given, given)",
+        "`setScale` must have exactly one of `replicas`, `percent` and `matchWeight: true`",
+    ),
+    Rule::new(
+        &["spec"],
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.steps) || (has(self.routes) && size(self.routes) > 0 && !(has(self.rollout.canary.routing) && self.rollout.canary.routing == 'Pods')) || self.rollout.canary.steps.all(s, has(s.setWeight) || has(s.pause))",
+        "`setScale`, `match` and `mirror` need a gateway: declare `spec.routes`, and `routing` must not be `Pods`",
+    )
+    .field(".rollout.canary.steps"),
+    Rule::new(
+        &["spec"],
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.routing) || self.rollout.canary.routing != 'Gateway' || (has(self.routes) && size(self.routes) > 0)",
+        "`routing: Gateway` needs `spec.routes`: there must be one to give weights to",
+    )
+    .field(".rollout.canary.routing"),
     Rule::new(
         &["spec.rollout.blueGreen"],
         "!(has(self.autoPromotion) && !self.autoPromotion && has(self.autoPromotionDelaySeconds))",

@@ -28,6 +28,9 @@ pub const RULES: &[Rule] = &[
     Rule::new(&["spec"], "!has(self.service) || has(self.port)", "`service` needs `port`: a worker has no Service")
         .field(".service")
         .forbidden(),
+    Rule::new(&["spec"], "!has(self.routes) || has(self.port)", "`routes` needs `port`: a worker answers no requests")
+        .field(".routes")
+        .forbidden(),
     Rule::new(
         &["spec.ports[].name", "sidecars[].ports[].name", "initContainers[].ports[].name"],
         "self.matches('^([a-z0-9]+-)*[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$')",

@@ -6,6 +6,7 @@
 mod network;
 mod profile;
 mod rollout;
+mod route;
 mod scaling;
 mod security;
 mod status;
@@ -14,6 +15,7 @@ mod workload;
 pub use network::*;
 pub use profile::*;
 pub use rollout::*;
+pub use route::*;
 pub use scaling::*;
 pub use security::*;
 pub use status::*;
@@ -160,6 +162,10 @@ pub struct MicroserviceSpec {
     /// The Service in front of the pods. Default: port 80 for HTTP and GRPC, else `port`, so that callers write `http://orders`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceSettings>,
+
+    /// Hosts and paths of gateways that lead to the service. Needs the Gateway API in the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<Route>>,
 
     /// A fixed number of pods. Excludes `autoscaling`. This is what `kubectl scale` sets.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Autoscaling, Placement, Probes, Resources, Rollout};
+use super::{Autoscaling, GatewayRef, Placement, Probes, Resources, Rollout};
 
 /// What the platform team sets for many services: defaults, locked fields, the gateway, and when rollouts may begin. A
 /// Microservice names one in `spec.profileRef`; those that name none use the one called `default`, if there is one.
@@ -65,23 +65,6 @@ pub struct Defaults {
     /// As `spec.rollout` of a Microservice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
-}
-
-/// A listener of a Gateway.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GatewayRef {
-    /// Name of the Gateway.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
-    pub name: String,
-    /// Its namespace. Default: that of the Microservice.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
-    pub namespace: Option<String>,
-    /// Its listener. Default: all that admit the route.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
-    pub section_name: Option<String>,
 }
 
 /// When rollouts may begin.

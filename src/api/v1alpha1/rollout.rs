@@ -90,10 +90,16 @@ pub enum OnSpecChange {
     Queue,
 }
 
-/// A new version gets its share of the pods step by step. It needs no mesh, and no port: workers too.
+/// A new version gets its share step by step: of the requests that come through `routes`, or else of the pods, which needs
+/// no gateway, no mesh, and no port.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Canary {
+    /// Who splits. `Gateway`: the weights of `routes`; callers inside the cluster stay with the stable version until the
+    /// end. `Pods`: the share of pods is the share of requests. `Auto`: `Gateway` where there are `routes` and the cluster
+    /// serves the Gateway API, else `Pods`. Default `Auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
     /// Done one after the other; after the last one the new version takes over. None: at once, as far as `maxSurge` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<Step>>,
@@ -103,14 +109,106 @@ pub struct Canary {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// Per cent of the pods that run the new version, as near as whole pods allow, with at least one pod on each side from
-    /// 1 to 99. Done when they are available.
+    /// Per cent for the new version. Of the pods: as near as whole pods allow, with at least one on each side from 1 to 99;
+    /// done when they are available. By a gateway: as many pods as that share of the load needs, and then the weight; done
+    /// when the gateway has accepted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub set_weight: Option<i32>,
     /// Waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    /// Pods of the new version from here on, whatever its weight. Only by a gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_scale: Option<SetScale>,
+    /// Requests that go to the new version whatever the weight, until another `match`. Only by a gateway.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matches: Option<Match>,
+    /// Copies of requests go to the new version, whose answers are thrown away, until another `mirror`. Only by a gateway,
+    /// and only HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
+}
+
+/// Who splits the requests.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
+pub enum Routing {
+    #[default]
+    Auto,
+    Pods,
+    Gateway,
+}
+
+/// Pods of the new version. Exactly one of the fields.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetScale {
+    /// A number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10000))]
+    pub replicas: Option<i32>,
+    /// Per cent of the stable version's pods, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub percent: Option<i32>,
+    /// `true`: as the weight needs again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub match_weight: Option<bool>,
+}
+
+/// Requests by what they carry: all that is given must hold. Nothing given ends an earlier one.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Match {
+    /// Headers that a request must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8))]
+    pub headers: Option<Vec<HeaderMatch>>,
+    /// Cookies that a request must have. Only HTTP, and by gateways that compare headers with regular expressions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8))]
+    pub cookies: Option<Vec<CookieMatch>>,
+}
+
+/// A header, and how its value is compared.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct HeaderMatch {
+    /// Name, e.g. `x-tester`; upper and lower case are the same.
+    #[schemars(length(min = 1, max = 256), regex(pattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"))]
+    pub name: String,
+    /// Value.
+    #[schemars(length(min = 1, max = 4096))]
+    pub value: String,
+    /// `Exact`, or `RegularExpression`, which not every gateway knows. Default `Exact`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<HeaderMatchType>,
+}
+
+/// How a header's value is compared.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
+pub enum HeaderMatchType {
+    #[default]
+    Exact,
+    RegularExpression,
+}
+
+/// A cookie with this value.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct CookieMatch {
+    /// Name.
+    #[schemars(length(min = 1, max = 256), regex(pattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"))]
+    pub name: String,
+    /// Value.
+    #[schemars(length(min = 1, max = 1024), regex(pattern = "^[A-Za-z0-9!#$%&'()*+./:<=>?@^_`{|}~-]+$"))]
+    pub value: String,
+}
+
+/// Copies of requests.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct Mirror {
+    /// Per cent of the requests; 0 ends it.
+    #[schemars(range(min = 0, max = 100))]
+    pub percent: i32,
 }
 
 /// A step that waits. Exactly one of the fields.

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Strategy;
+use super::{Routing, Strategy};
 
 /// What the operator observed and did.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
@@ -79,6 +79,9 @@ pub struct RolloutStatus {
     /// Strategy of the rollout under way; the spec's own holds from the next one on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
+    /// Who splits the requests in the rollout under way: `Pods` or `Gateway`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
     /// Index of the step in progress, from 0; as large as `steps` when all are done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<i32>,

@@ -135,7 +135,7 @@ fn holding(object: &Microservice, spec: Value, profile: &MicroserviceProfile) ->
     let mut ignored = Findings::default();
     let service = serde_json::from_value(spec).ok().and_then(|spec| {
         let bare = Microservice { spec, ..object.clone() };
-        complete(&below(&bare, Some(profile), &mut ignored), &mut ignored)
+        complete(&below(&bare, Some(profile), &mut ignored), profile.spec.gateway_ref.as_ref(), &mut ignored)
     });
     // A spec that does not hold even so has problems of its own; the profile's values are known all the same.
     service.map_or_else(|| serde_json::to_value(&profile.spec.defaults).unwrap_or_default(), |service| defaults::in_force(&service))

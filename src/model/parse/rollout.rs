@@ -4,8 +4,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Findings;
 use crate::api::problem::Reason;
-use crate::api::v1alpha1::{MicroserviceSpec, Step as Given, Strategy};
-use crate::model::{BlueGreen, Rollout, Step};
+use crate::api::v1alpha1::{HeaderMatchType, Match, MicroserviceSpec, Pause, Protocol, Routing, SetScale, Step as Given, Strategy};
+use crate::model::{BlueGreen, Header, Rollout, Scale, Step};
 
 /// Seconds without progress after which an update has failed; Kubernetes' own default.
 const DEADLINE_SECONDS: i32 = 600;
@@ -32,6 +32,10 @@ pub fn rollout(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
 fn complete(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
     let given = spec.rollout.clone().unwrap_or_default();
     let blue_green = given.blue_green.unwrap_or_default();
+    let canary = given.canary.unwrap_or_default();
+    let routing = canary.routing.unwrap_or_default();
+    let steps = steps(canary.steps.unwrap_or_default(), found);
+    routed(spec, routing, &steps, found);
     let automatic = blue_green.auto_promotion.unwrap_or(true);
     Rollout {
         strategy: given.strategy.unwrap_or_default(),
@@ -45,7 +49,8 @@ fn complete(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
         on_spec_change: given.on_spec_change.unwrap_or_default(),
         scale_down_delay_seconds: given.scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
         abort_scale_down_delay_seconds: given.abort_scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
-        steps: steps(given.canary.and_then(|canary| canary.steps).unwrap_or_default(), found),
+        routing,
+        steps,
         blue_green: BlueGreen {
             delay_seconds: automatic.then(|| blue_green.auto_promotion_delay_seconds.unwrap_or(0)),
             preview: blue_green.preview_replicas,
@@ -57,15 +62,90 @@ fn steps(given: Vec<Given>, found: &mut Findings) -> Vec<Step> {
     let mut steps = Vec::new();
     for (index, step) in given.into_iter().enumerate() {
         let path = format!("spec.rollout.canary.steps[{index}]");
-        match (step.set_weight, step.pause) {
-            (Some(weight), None) => steps.push(Step::Weight(weight)),
-            (None, Some(pause)) => match (pause.seconds, pause.manual.unwrap_or_default()) {
-                (Some(seconds), false) => steps.push(Step::Pause(Some(seconds))),
-                (None, true) => steps.push(Step::Pause(None)),
-                _ => found.error(format!("{path}.pause"), Reason::Invalid, "a pause must have exactly one of `seconds` and `manual: true`"),
-            },
-            _ => found.error(path, Reason::Invalid, "a step must have exactly one of `setWeight` and `pause`"),
+        let parts = [
+            step.set_weight.map(|weight| Ok(Step::Weight(weight))),
+            step.pause.as_ref().map(|given| pause(given).ok_or(("pause", "a pause must have exactly one of `seconds` and `manual: true`"))),
+            step.set_scale
+                .as_ref()
+                .map(|given| scale(given).ok_or(("setScale", "must have exactly one of `replicas`, `percent` and `matchWeight: true`"))),
+            step.matches.map(|given| Ok(Step::Match(headers(given)))),
+            step.mirror.map(|given| Ok(Step::Mirror(given.percent))),
+        ];
+        let mut parts = parts.into_iter().flatten();
+        match (parts.next(), parts.next()) {
+            (Some(Ok(step)), None) => steps.push(step),
+            (Some(Err((field, message))), None) => found.error(format!("{path}.{field}"), Reason::Invalid, message),
+            _ => {
+                found.error(path, Reason::Invalid, "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match` and `mirror`")
+            }
         }
     }
     steps
+}
+
+fn pause(given: &Pause) -> Option<Step> {
+    match (given.seconds, given.manual.unwrap_or_default()) {
+        (Some(seconds), false) => Some(Step::Pause(Some(seconds))),
+        (None, true) => Some(Step::Pause(None)),
+        _ => None,
+    }
+}
+
+fn scale(given: &SetScale) -> Option<Step> {
+    let weight = given.match_weight.unwrap_or_default().then_some(Scale::Weight);
+    let all = [given.replicas.map(Scale::Replicas), given.percent.map(Scale::Percent), weight];
+    let mut all = all.into_iter().flatten();
+    all.next().filter(|_| all.next().is_none()).map(Step::Scale)
+}
+
+/// A gateway knows no cookies, but headers that match a regular expression.
+fn headers(given: Match) -> Vec<Header> {
+    let plain = given.headers.into_iter().flatten().map(|header| Header {
+        name: header.name.to_ascii_lowercase(),
+        value: header.value,
+        kind: header.kind.unwrap_or_default(),
+    });
+    let cookies = given.cookies.into_iter().flatten().map(|cookie| Header {
+        name: "cookie".to_owned(),
+        value: format!("^(.*;\\s*)?{}={}(;.*)?$", literal(&cookie.name), literal(&cookie.value)),
+        kind: HeaderMatchType::RegularExpression,
+    });
+    plain.chain(cookies).collect()
+}
+
+/// A regular expression, of RE2's syntax, that matches nothing but this text.
+fn literal(text: &str) -> String {
+    let special = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '=' | ':' | '/' | '@' | '%' | '&' | '!' | '~' | '\''));
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// What only a gateway can do needs one.
+fn routed(spec: &MicroserviceSpec, routing: Routing, steps: &[Step], found: &mut Findings) {
+    let routes = spec.routes.as_deref().unwrap_or_default();
+    if routing == Routing::Gateway && routes.is_empty() {
+        found.error("spec.rollout.canary.routing", Reason::Invalid, "`Gateway` needs `spec.routes`: there must be one to give weights to");
+        return;
+    }
+    let split = !routes.is_empty() && routing != Routing::Pods;
+    let grpc = spec.protocol == Some(Protocol::GRPC);
+    for (index, step) in steps.iter().enumerate() {
+        let path = format!("spec.rollout.canary.steps[{index}]");
+        if step.needs_gateway() && !split {
+            let message = "`setScale`, `match` and `mirror` need a gateway: declare `spec.routes`, and `routing` must not be `Pods`";
+            found.error(path, Reason::Invalid, message);
+        } else if grpc && matches!(step, Step::Mirror(_)) {
+            found.error(format!("{path}.mirror"), Reason::NotSupported, "only HTTP is mirrored: it must be left out with `protocol: GRPC`");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn a_cookie_is_no_expression() {
+        assert_eq!(literal("a.b+c"), r"a\.b\+c");
+        assert_eq!(literal("beta-1_x=%20"), "beta-1_x=%20");
+    }
 }

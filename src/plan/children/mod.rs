@@ -12,6 +12,7 @@ mod overrides;
 pub mod pod;
 mod probes;
 mod revision;
+mod route;
 mod security;
 mod service;
 mod service_account;
@@ -23,9 +24,13 @@ mod volumes;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::gateway::Gateway;
 use super::revision as history;
 use super::rollout::layout::{Set, layout};
-use super::rollout::{self, scene::Scene};
+use super::rollout::{
+    self,
+    scene::{Scene, Sight},
+};
 use super::workload::Workloads;
 use super::{Applied, Children};
 use crate::api::v1alpha1::Protocol;
@@ -33,6 +38,8 @@ use crate::model::{ChildRef, Kind, Port, Progress, Service};
 use crate::observe::World;
 
 pub use metadata::selector_text;
+pub use route::weight_of;
+pub use service::{canary_name, stable_name};
 pub use tidy::tidy;
 
 /// What must exist now: from the spec and persisted progress, and, where a rollout moves pods between Deployments, from how
@@ -40,7 +47,8 @@ pub use tidy::tidy;
 pub fn children(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Children {
     let target = history::target(service, &world.revisions);
     let workloads = Workloads::of(world, &Applied::default());
-    let scene = Scene::of(service, &target.hash, world, &workloads, false, now);
+    let sight = Sight { workloads, gateway: Gateway::of(service, world), addressed: false };
+    let scene = Scene::of(service, &target.hash, world, &sight, now);
     let layout = layout(&scene, progress);
     // A template that was rendered by another version may mount its files under another name; then this version's
     // ConfigMap would be there for nothing.
@@ -55,6 +63,7 @@ pub fn children(service: &Service, progress: &Progress, world: &World, now: Time
     list.extend(disruption_budget::build(service, &layout));
     list.extend(service::build(service, &layout));
     list.extend(autoscaler::build(service, layout.follow.as_ref()));
+    list.extend(route::build(service, &layout, world));
     list.sort_by(|a, b| a.reference.cmp(&b.reference));
 
     let kept = history::kept(service, progress, &world.revisions, &target);
@@ -73,9 +82,9 @@ pub fn children(service: &Service, progress: &Progress, world: &World, now: Time
 pub fn fresh(service: &Service, now: Timestamp) -> Children {
     let world = World::default();
     let target = history::target(service, &[]);
-    let workloads = Workloads::default();
+    let sight = Sight { workloads: Workloads::default(), gateway: Gateway::of(service, &world), addressed: false };
     let hash = target.hash.clone();
-    let scene = Scene::of(service, &hash, &world, &workloads, false, now);
+    let scene = Scene::of(service, &hash, &world, &sight, now);
     let begun = rollout::step(&Progress::default(), target, &scene).progress;
     children(service, &begun, &world, now)
 }

@@ -41,15 +41,37 @@ pub fn build(service: &Service) -> Option<Child> {
 
 /// Allowed callers. No rule at all means nobody.
 fn ingress(service: &Service) -> Vec<NetworkPolicyIngressRule> {
-    match &service.access.inbound {
-        Direction::Open => Vec::new(),
+    let mut rules: Vec<_> = match &service.access.inbound {
+        Direction::Open => return Vec::new(),
         Direction::Namespace => caller(pods(LabelSelector::default()), declared(&service.ports)).into_iter().collect(),
         Direction::Only(peers) => {
             let own = NetworkPolicyIngressRule { from: Some(vec![pods(selector(service))]), ports: None };
             let others = peers.iter().filter_map(|peer| caller(named(&peer.who), inbound_ports(service, peer)));
             std::iter::once(own).chain(others).collect()
         }
+    };
+    let gateways = gateways(service);
+    rules.extend(gateways.into_iter().filter(|rule| !rules.contains(rule)).collect::<Vec<_>>());
+    rules
+}
+
+/// The namespaces of the gateways that routes name, where most implementations run their proxies. Others are for `inbound`.
+fn gateways(service: &Service) -> Vec<NetworkPolicyIngressRule> {
+    let mut rules = Vec::new();
+    for route in &service.routes {
+        let namespace = route.gateway.namespace.clone().unwrap_or_else(|| service.namespace.clone());
+        if namespace == service.namespace && service.access.inbound == Direction::Namespace {
+            continue;
+        }
+        let from = NetworkPolicyPeer {
+            namespace_selector: Some(matching([(NAMESPACE_NAME.to_owned(), namespace)].into())),
+            ..pods(LabelSelector::default())
+        };
+        let ports: Vec<Port> = service.ports.iter().filter(|port| port.name == route.port.0).cloned().collect();
+        let rule = caller(from, declared(&ports));
+        rules.extend(rule.filter(|rule| !rules.contains(rule)));
     }
+    rules
 }
 
 /// A rule, unless it has no ports: without the field it would open all of them, and a service without ports has none

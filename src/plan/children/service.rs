@@ -7,11 +7,13 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::metadata::{annotated, child, identity, of_revision};
 use super::{main_port, names, transport, word};
+use crate::api::labels;
 use crate::api::v1alpha1::Protocol;
 use crate::model::{Child, Kind, Port, Service};
 use crate::plan::rollout::layout::Layout;
 
-/// The service's address, and, with blue-green, that of the new version before it serves. None for a worker.
+/// The service's address; with blue-green, that of the new version before it serves; with routes, those of their two sides.
+/// None for a worker.
 pub fn build(service: &Service, layout: &Layout) -> Vec<Child> {
     if main_port(service).is_none() {
         return Vec::new();
@@ -20,9 +22,25 @@ pub fn build(service: &Service, layout: &Layout) -> Vec<Child> {
         Some(revision) => of_revision(service, revision),
         None => identity(&service.name),
     };
-    let main = address(service, &service.name, selected(layout.pinned.as_ref()));
-    let preview = layout.preview.as_ref().map(|revision| address(service, &preview_name(&service.name), selected(Some(revision))));
-    std::iter::once(main).chain(preview).collect()
+    let usual = layout.pinned.as_ref();
+    let main = address(service, &service.name, selected(usual), false);
+    let preview = layout.preview.as_ref().map(|revision| address(service, &preview_name(&service.name), selected(Some(revision)), false));
+    // Without a candidate of their own both sides lead to the same pods, so that no weight can lead astray.
+    let candidate = layout.share.as_ref().filter(|share| share.selects).map(|share| &share.revision).or(usual);
+    let sides = [(stable_name(&service.name), usual), (canary_name(&service.name), candidate)];
+    let sides = sides.into_iter().filter(|_| !service.routes.is_empty());
+    let sides = sides.map(|(name, revision)| address(service, &name, selected(revision), true));
+    std::iter::once(main).chain(preview).chain(sides).collect()
+}
+
+/// Name of the Service that routes give the stable revision's share to.
+pub fn stable_name(name: &str) -> String {
+    names::suffixed(name, "stable")
+}
+
+/// Name of the Service that routes give the candidate's share to.
+pub fn canary_name(name: &str) -> String {
+    names::suffixed(name, "canary")
 }
 
 /// Name of the Service that shows a new version before it serves.
@@ -30,15 +48,20 @@ pub fn preview_name(name: &str) -> String {
     names::suffixed(name, "preview")
 }
 
-fn address(service: &Service, name: &str, selector: BTreeMap<String, String>) -> Child {
+/// `routed`: a side of the routes, whose endpoints are watched, and which needs endpoints and no name that callers resolve.
+fn address(service: &Service, name: &str, selector: BTreeMap<String, String>, routed: bool) -> Child {
     let settings = service.spec.service.clone().unwrap_or_default();
-    let metadata = annotated(service, name, settings.annotations.as_ref());
+    let annotations = settings.annotations.as_ref().filter(|_| !routed);
+    let mut metadata = annotated(service, name, annotations);
+    if routed {
+        metadata.labels.get_or_insert_default().insert(labels::ROUTED.to_owned(), "true".to_owned());
+    }
     let object = core::Service {
         metadata: metadata.clone(),
         spec: Some(core::ServiceSpec {
             // Written though it is the default: without it, a change to LoadBalancer by somebody else would stay.
             type_: Some("ClusterIP".to_owned()),
-            cluster_ip: settings.headless.unwrap_or(false).then(|| "None".to_owned()),
+            cluster_ip: (settings.headless.unwrap_or(false) && !routed).then(|| "None".to_owned()),
             ports: Some(service.ports.iter().map(port).collect()),
             selector: Some(selector),
             session_affinity: settings.session_affinity.and_then(word),

@@ -84,7 +84,7 @@ fn clear(step: &mut Step, scene: &Scene) -> bool {
         // Nobody wants to look at what was replaced before it was finished.
         Drive { step, scene }.release(0);
     }
-    if scene.service.rollout.strategy == Strategy::BlueGreen {
+    if scene.begins_apart() {
         return true;
     }
     for parked in &mut step.progress.parked {
@@ -124,6 +124,7 @@ fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
     Candidate {
         at,
         strategy,
+        routed: scene.begins_routed(),
         started_at: Some(Time(scene.now)),
         step: if strategy != Strategy::BlueGreen {
             0

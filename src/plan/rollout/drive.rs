@@ -10,6 +10,7 @@ use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
 use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
+use super::routed::{self, PROPAGATION_SECONDS};
 use super::scene::{Scene, is_rolling};
 use super::{DEADLINE, Step, blue_green};
 
@@ -51,6 +52,10 @@ pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
 
 /// Why the step in progress has not got its pods, if it has not; what the candidate lacks comes first.
 pub fn lack(scene: &Scene, layout: &Layout, progress: &Progress, candidate: &Candidate) -> Option<String> {
+    pods_lack(scene, layout, progress, candidate).or_else(|| routed::lack(scene, layout, candidate))
+}
+
+fn pods_lack(scene: &Scene, layout: &Layout, progress: &Progress, candidate: &Candidate) -> Option<String> {
     let mut sets: Vec<_> = layout.sets.iter().filter(|set| set.role != Role::Parked).collect();
     sets.sort_by_key(|set| set.role != Role::Candidate);
     sets.into_iter().find_map(|set| {
@@ -62,7 +67,7 @@ pub fn lack(scene: &Scene, layout: &Layout, progress: &Progress, candidate: &Can
                 Some(format!("revision {revision} is being restored first"))
             }
             // It keeps all its pods until the switch.
-            Role::Stable if candidate.strategy == Strategy::BlueGreen => None,
+            Role::Stable if candidate.is_apart() => None,
             Role::Stable => surplus(&workload, set),
             // Without requests they hold up nothing.
             Role::Leaving if layout.pinned.is_some() => None,
@@ -96,6 +101,9 @@ fn surplus(workload: &Workload, set: &Set) -> Option<String> {
 pub fn enter(scene: &Scene, candidate: &mut Candidate, index: usize) {
     candidate.step = index;
     candidate.step_started_at = Some(Time(scene.now));
+    // What a gateway has to do for it takes a moment; said here, it costs no write of its own.
+    let waits = planned(scene, candidate.strategy).get(index).is_some_and(Planned::needs_gateway);
+    candidate.lacking_since = waits.then_some(Time(scene.now));
 }
 
 impl Drive<'_, '_> {
@@ -119,7 +127,7 @@ impl Drive<'_, '_> {
         candidate.step = candidate.step.min(steps.len());
         let weight = match steps.get(candidate.step) {
             Some(Planned::Weight(weight)) => *weight,
-            Some(Planned::Pause(_)) => candidate.weight,
+            Some(_) => candidate.weight,
             None => 100,
         };
         if weight != candidate.weight {
@@ -180,16 +188,28 @@ impl Drive<'_, '_> {
         }
         if candidate.observed_weight != candidate.weight {
             candidate.observed_weight = candidate.weight;
+            if candidate.routed && candidate.weight == 100 && layout.share.is_some() {
+                candidate.step_started_at = Some(Time(scene.now));
+                return self.wake(PROPAGATION_SECONDS);
+            }
             // With an autoscaler the other side leaves only now that this one has grown.
-            if self.scene.is_autoscaled() && layout.sets.len() > 1 {
+            if !candidate.routed && self.scene.is_autoscaled() && layout.sets.len() > 1 {
                 candidate.lacking_since = Some(Time(scene.now));
                 return;
             }
         }
         let steps = planned(scene, candidate.strategy);
         match steps.get(candidate.step) {
+            None if candidate.routed && layout.share.is_some() => {
+                let left = PROPAGATION_SECONDS - scene.since(candidate.step_started_at.as_ref());
+                match left {
+                    1.. => self.wake(left),
+                    _ if scene.addressed => self.promote(),
+                    _ => {}
+                }
+                return;
+            }
             None => return self.promote(),
-            Some(Planned::Weight(_)) => enter(scene, candidate, candidate.step + 1),
             Some(Planned::Pause(None)) => return,
             Some(Planned::Pause(Some(seconds))) => {
                 let left = i64::from(*seconds) - scene.since(candidate.step_started_at.as_ref());
@@ -198,6 +218,7 @@ impl Drive<'_, '_> {
                 }
                 enter(scene, candidate, candidate.step + 1);
             }
+            Some(_) => enter(scene, candidate, candidate.step + 1),
         }
         self.follow_steps();
         if let Some(Planned::Pause(Some(seconds))) = self.step.progress.candidate.as_ref().and_then(|candidate| steps.get(candidate.step)) {
@@ -214,10 +235,10 @@ impl Drive<'_, '_> {
         let old = progress.stable.replace(candidate.at.clone());
         progress.capacity = None;
         progress.parked.retain(|parked| parked.deployment != candidate.at.deployment);
-        if candidate.strategy == Strategy::BlueGreen
+        if candidate.is_apart()
             && let Some(old) = old
         {
-            progress.parked.push(parked(scene, old, delay));
+            progress.parked.push(parked(scene, old, if candidate.routed { delay.max(PROPAGATION_SECONDS) } else { delay }));
         }
         if progress.failed.as_deref() == Some(scene.target) && progress.undo.as_ref() != Some(&candidate.at.revision)
             || candidate.at.revision == scene.target
@@ -261,8 +282,12 @@ impl Drive<'_, '_> {
         let capacity = scene.capacity(&self.step.progress);
         let progress = &mut self.step.progress;
         let Some(candidate) = progress.candidate.take() else { return };
-        let apart = candidate.strategy == Strategy::BlueGreen && progress.stable.is_some();
-        if apart && scene.workloads.named(&candidate.at.deployment).pods() > 0 {
+        let apart = candidate.is_apart() && progress.stable.is_some();
+        // Its Deployment may have been made a moment ago, by this very pass: then nobody else would keep its pods out of the
+        // Service.
+        let workload = scene.workloads.find(&candidate.at.deployment);
+        if apart && workload.is_none_or(|workload| workload.pods() > 0) {
+            let seconds = if candidate.routed || workload.is_none() { seconds.max(PROPAGATION_SECONDS) } else { seconds };
             progress.parked.push(parked(scene, candidate.at, seconds));
         } else if !apart && scene.is_autoscaled() {
             progress.capacity = Some(capacity);

@@ -8,6 +8,7 @@ use crate::plan::workload::Workload;
 use super::blue_green;
 use super::moves::{self, Moving};
 use super::ratio::{follower, part, split};
+use super::routed::{self, Share};
 use super::scene::{Scene, is_rolling, recover};
 
 /// What a rollout makes of a service's workload.
@@ -21,6 +22,8 @@ pub struct Layout {
     pub pinned: Option<String>,
     /// The revision that the preview Service shows.
     pub preview: Option<String>,
+    /// What the routes do for the candidate.
+    pub share: Option<Share>,
 }
 
 impl Layout {
@@ -85,11 +88,11 @@ pub struct Follow {
 pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
     let progress = &recover(progress, scene);
     let mut sets = main(scene, progress);
-    sets.extend(progress.parked.iter().map(|parked| {
+    sets.extend(progress.parked.iter().filter_map(|parked| {
         let at = Placed { revision: parked.revision.clone(), deployment: parked.deployment.clone() };
-        let pods = scene.workloads.named(&at.deployment).desired;
+        let pods = scene.workloads.find(&at.deployment)?.desired;
         let size = Size::Fixed(if parked.until.is_some() { pods } else { 0 });
-        Set { at, role: Role::Parked, target: size, size }
+        Some(Set { at, role: Role::Parked, target: size, size })
     }));
     sets.extend(scene.others(progress).map(|workload| {
         let at = Placed { revision: workload.revision.clone().unwrap_or_default(), deployment: workload.name.clone() };
@@ -106,7 +109,7 @@ pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
         || progress.candidate.as_ref().is_some_and(|c| c.strategy == Strategy::BlueGreen);
     let shown = progress.candidate.as_ref().map(|candidate| &candidate.at).or(progress.stable.as_ref());
     let preview = shown.filter(|_| blue_green).map(|at| at.revision.clone());
-    Layout { follow: follow(scene, progress, &sets), sets, pinned, preview }
+    Layout { follow: follow(scene, progress, &sets), sets, pinned, preview, share: routed::share(scene, progress) }
 }
 
 /// The sets that serve, or will.
@@ -130,6 +133,8 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
         (Some(stable), Some(candidate)) => {
             let (first, second) = if is_restoring(scene, stable) || is_gathering(scene, progress) {
                 (alone(0), Size::Fixed(0))
+            } else if candidate.routed {
+                (alone(progress.capacity.unwrap_or(0)), Size::Fixed(routed::wanted(scene, progress, stable, candidate)))
             } else if candidate.strategy == Strategy::BlueGreen {
                 (alone(0), Size::Fixed(blue_green::wanted(scene, stable, candidate)))
             } else {
@@ -148,7 +153,7 @@ pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
     let settled = workload.revision.as_ref() == Some(&stable.revision) && workload.total == workload.updated;
     let least = match &scene.service.scaling {
         // The new pods must get no requests, so as long as any of the mixed ones serves they wait.
-        _ if scene.service.rollout.strategy == Strategy::BlueGreen => 1,
+        _ if scene.begins_apart() => 1,
         Scaling::Fixed(total) => total - scene.slack(scene.service.rollout.strategy, *total).unavailable,
         Scaling::Auto(bounds) => bounds.min,
     };
@@ -160,7 +165,7 @@ pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
 pub fn is_gathering(scene: &Scene, progress: &Progress) -> bool {
     let unserved = progress.candidate.as_ref().map_or(0, |candidate| scene.workloads.named(&candidate.at.deployment).pods());
     let others = scene.others(progress).any(|workload| workload.available > 0);
-    scene.strategy(progress) == Strategy::BlueGreen && progress.stable.is_some() && progress.parked.is_empty() && unserved == 0 && others
+    scene.apart(progress) && progress.stable.is_some() && progress.parked.is_empty() && unserved == 0 && others
 }
 
 /// Sizes of both sides of a canary by pod ratio.
@@ -276,12 +281,13 @@ fn follow(scene: &Scene, progress: &Progress, sets: &[Set]) -> Option<Follow> {
         Size::Autoscaled { at_least, .. } => Some((set, at_least)),
         Size::Fixed(_) => None,
     })?;
-    let share = match &progress.candidate {
-        Some(candidate) if candidate.strategy != Strategy::BlueGreen && progress.stable.is_some() && !scene.in_place(progress) => {
-            if set.at == candidate.at { candidate.observed_weight } else { 100 - candidate.observed_weight }
-        }
-        _ => 100,
-    };
+    let share =
+        match &progress.candidate {
+            Some(candidate) if !candidate.is_apart() && progress.stable.is_some() && !scene.in_place(progress) => {
+                if set.at == candidate.at { candidate.observed_weight } else { 100 - candidate.observed_weight }
+            }
+            _ => 100,
+        };
     let min = part(bounds.min, share).max(1).max(least);
     Some(Follow { deployment: set.at.deployment.clone(), min, max: part(bounds.max, share).max(min) })
 }

@@ -21,6 +21,7 @@ pub mod layout;
 mod model;
 pub mod moves;
 pub mod ratio;
+pub mod routed;
 pub mod scene;
 
 use std::time::Duration;
@@ -32,10 +33,11 @@ use crate::model::profile::Permit;
 use crate::model::{Progress, Service, Step as Planned};
 use crate::observe::World;
 
+use super::gateway::Gateway;
 use super::revision::{self, Target};
 use super::workload::{Workload, Workloads};
 use super::{Applied, Event};
-use scene::{ABORTED, Beginning, Scene, recover};
+use scene::{ABORTED, Beginning, Scene, Sight, recover};
 
 /// Why a revision failed, as `status.rollout.failure.reason` says it.
 pub const DEADLINE: &str = "ProgressDeadlineExceeded";
@@ -138,8 +140,8 @@ fn hold(step: &mut Step, scene: &Scene) {
 /// Whether a rollout is about to begin: its place must be asked for before.
 pub fn beginning(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Beginning {
     let target = revision::target(service, &world.revisions);
-    let workloads = Workloads::of(world, &Applied::default());
-    let scene = Scene::of(service, &target.hash, world, &workloads, false, now);
+    let sight = Sight { workloads: Workloads::of(world, &Applied::default()), gateway: Gateway::of(service, world), addressed: false };
+    let scene = Scene::of(service, &target.hash, world, &sight, now);
     // A try that was asked for is a new one.
     let retried = progress.failed.as_ref() == Some(&target.hash) && command::is_retried(&service.commands, progress);
     if retried { Beginning::Wanted } else { scene.beginning(progress) }
@@ -177,7 +179,7 @@ fn pause(scene: &Scene, step: &Step) -> Option<String> {
     } else {
         match scene.service.rollout.steps.get(candidate.step)? {
             Planned::Pause(seconds) => *seconds,
-            Planned::Weight(_) => return None,
+            _ => return None,
         }
     };
     let until = seconds.and_then(|seconds| {

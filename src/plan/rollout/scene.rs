@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::api::v1alpha1::{OnFailure, OnSpecChange, Strategy};
+use crate::api::v1alpha1::{OnFailure, OnSpecChange, Routing, Strategy};
 use crate::model::profile::Permit;
-use crate::model::{Placed, Progress, Scaling, Service};
+use crate::model::{Candidate, Placed, Progress, Scaling, Service, Step};
 use crate::observe::World;
 use crate::observe::world::{Pod, Revision};
+use crate::plan::gateway::Gateway;
 use crate::plan::workload::{Workload, Workloads};
 
 use super::layout::{is_gathering, is_restoring};
@@ -34,6 +35,7 @@ pub struct Scene<'a> {
     /// Revisions on record.
     pub revisions: &'a [Revision],
     pub workloads: &'a Workloads,
+    pub gateway: &'a Gateway,
     pub pods: &'a [Pod],
     /// The Service was brought to plan in this pass, or there is none.
     pub addressed: bool,
@@ -42,10 +44,21 @@ pub struct Scene<'a> {
     pub now: Timestamp,
 }
 
+/// What is derived from a world for a decision.
+#[derive(Debug)]
+pub struct Sight {
+    pub workloads: Workloads,
+    pub gateway: Gateway,
+    /// See [`Scene::addressed`].
+    pub addressed: bool,
+}
+
 impl<'a> Scene<'a> {
-    /// What a world shows to a decision. `addressed`: see the field.
-    pub fn of(service: &'a Service, target: &'a str, world: &'a World, workloads: &'a Workloads, addressed: bool, now: Timestamp) -> Self {
-        Self { service, target, revisions: &world.revisions, workloads, pods: &world.pods, addressed, permit: &world.permit, now }
+    /// What a world shows to a decision.
+    pub fn of(service: &'a Service, target: &'a str, world: &'a World, sight: &'a Sight, now: Timestamp) -> Self {
+        let Sight { workloads, gateway, addressed } = sight;
+        let (revisions, pods, permit) = (&world.revisions, &world.pods, &world.permit);
+        Self { service, target, revisions, workloads, gateway, pods, addressed: *addressed, permit, now }
     }
 }
 
@@ -149,7 +162,7 @@ impl Scene<'_> {
     /// As long as there are pods that must get none, whatever strategy made them, the Service names a revision.
     pub fn pinned<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
         let stable = progress.stable.as_ref();
-        if self.strategy(progress) != Strategy::BlueGreen && progress.parked.is_empty() {
+        if !self.apart(progress) && progress.parked.is_empty() {
             return None;
         }
         // A rolling update that another strategy has put an end to is taken back pod by pod, and until then all of them serve.
@@ -159,7 +172,7 @@ impl Scene<'_> {
         match (&progress.candidate, stable) {
             // Before the first version is complete, whatever serves is better than nothing.
             (Some(candidate), None) => self.others(progress).next().is_none().then_some(&candidate.at.revision),
-            (Some(candidate), Some(_)) if candidate.weight == 100 => Some(&candidate.at.revision),
+            (Some(candidate), Some(_)) if candidate.takes_over() => Some(&candidate.at.revision),
             (_, stable) => stable.map(|at| at.revision.as_str()),
         }
     }
@@ -167,6 +180,28 @@ impl Scene<'_> {
     /// The strategy in force: that of the rollout under way, or the spec's.
     pub fn strategy(&self, progress: &Progress) -> Strategy {
         progress.candidate.as_ref().map_or(self.service.rollout.strategy, |candidate| candidate.strategy)
+    }
+
+    /// The new pods stay out of the Service until they take over.
+    pub fn apart(&self, progress: &Progress) -> bool {
+        progress.candidate.as_ref().map_or_else(|| self.begins_apart(), Candidate::is_apart)
+    }
+
+    /// The same of the next rollout.
+    pub fn begins_apart(&self) -> bool {
+        self.service.rollout.strategy == Strategy::BlueGreen || self.begins_routed()
+    }
+
+    /// A gateway splits the requests of the next rollout.
+    pub fn begins_routed(&self) -> bool {
+        let rollout = &self.service.rollout;
+        rollout.strategy == Strategy::Canary
+            && match rollout.routing {
+                Routing::Pods => false,
+                Routing::Gateway => true,
+                // What no split of pods could do is not left out in silence.
+                Routing::Auto => !self.service.routes.is_empty() && (self.gateway.served || rollout.steps.iter().any(Step::needs_gateway)),
+            }
     }
 
     pub fn slack(&self, strategy: Strategy, total: i32) -> Slack {
@@ -183,6 +218,8 @@ impl Scene<'_> {
         let desired = |at: &Placed| self.workloads.named(&at.deployment).desired;
         let led = |at: &Placed, share| desired(at) + follower(desired(at), share);
         match (&progress.stable, &progress.candidate) {
+            // The stable revision keeps the pods for all of it.
+            (Some(stable), Some(candidate)) if candidate.is_apart() => desired(stable),
             (_, Some(candidate)) if candidate.observed_weight > 50 => led(&candidate.at, candidate.observed_weight),
             (Some(stable), Some(candidate)) => led(stable, 100 - candidate.observed_weight),
             (Some(at), None) => desired(at),

@@ -4,6 +4,7 @@
 //! grants those that came or were lost within the time by which the view of the one who acted was behind.
 
 mod pods;
+mod routes;
 mod status;
 mod truth;
 
@@ -66,7 +67,7 @@ impl Judge {
 impl Record {
     fn see(&mut self, change: &Change) -> Vec<String> {
         self.remember_pods(change);
-        let ruled = matches!(change.id.watched, Watched::Microservice | Watched::Child(Kind::Deployment | Kind::Service));
+        let ruled = matches!(change.id.watched, Watched::Microservice | Watched::Child(Kind::Deployment | Kind::Service | Kind::HTTPRoute));
         let before = (change.by_operator && ruled).then(|| self.truth.clone());
         match &change.after {
             Some(object) => drop(self.truth.objects.insert(change.id.clone(), object.clone())),
@@ -84,7 +85,10 @@ impl Record {
         if let Some(before) = before {
             match change.id.watched {
                 Watched::Child(Kind::Deployment) => pods::deployment(self, &before, change, &mut broken),
-                Watched::Child(_) => pods::service(self, &before, change, &mut broken),
+                Watched::Child(_) => {
+                    pods::service(self, &before, change, &mut broken);
+                    routes::written(self, change, &mut broken);
+                }
                 _ => status::written(self, &before, change, &mut broken),
             }
         }

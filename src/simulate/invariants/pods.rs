@@ -73,7 +73,7 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
     let Some(candidate) = progress.candidate.filter(|candidate| candidate.at.deployment == *name && progress.stable.is_some()) else {
         return;
     };
-    let Some(deployment) = change.before.as_ref().filter(|_| candidate.strategy == Strategy::Canary) else { return };
+    let Some(deployment) = change.before.as_ref().filter(|_| candidate.strategy == Strategy::Canary && !candidate.routed) else { return };
     let known = deployment.pointer("/status/observedGeneration") == deployment.pointer("/metadata/generation");
     let available = deployment.pointer("/status/availableReplicas").and_then(Value::as_i64).unwrap_or_default();
     let fixed = record.specs(change).all(|service| matches!(service.scaling, Scaling::Fixed(_)));
@@ -107,7 +107,7 @@ pub fn requests(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
     let begins = match change.id.watched {
         Watched::Pod => change.after.as_ref().is_some_and(|pod| is_ready(pod)) && !change.before.as_ref().is_some_and(|pod| is_ready(pod)),
         Watched::Microservice | Watched::Child(Kind::Service) => true,
-        Watched::Child(_) | Watched::Profile => false,
+        Watched::Child(_) | Watched::EndpointSlice | Watched::Profile => false,
     };
     if !begins {
         return;
@@ -115,7 +115,10 @@ pub fn requests(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
     let progress = truth.progress();
     let stable = progress.stable_revision();
     let waits = progress.candidate.as_ref().filter(|candidate| {
-        candidate.strategy == Strategy::BlueGreen && candidate.weight == 0 && stable.is_some_and(|stable| *stable != candidate.at.revision)
+        candidate.is_apart()
+            && (candidate.routed || candidate.weight == 0)
+            && !candidate.takes_over()
+            && stable.is_some_and(|stable| *stable != candidate.at.revision)
     });
     let waiting = waits.map(|candidate| candidate.at.revision.as_str());
     let parked = progress.parked.iter().map(|parked| parked.revision.as_str());

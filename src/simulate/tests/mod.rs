@@ -2,6 +2,7 @@
 
 mod moving;
 mod places;
+mod routed;
 mod schedule;
 mod stories;
 

@@ -23,6 +23,7 @@ const FAULTS: [Fault; 5] = [Fault::CrashBefore, Fault::CrashAfter, Fault::CrashA
 struct Scope {
     faults: bool,
     autoscaled: bool,
+    routed: bool,
 }
 
 struct Schedule {
@@ -48,6 +49,9 @@ impl Schedule {
             spec["resources"] = json!({"requests": {"cpu": "100m", "memory": "64Mi"}});
         } else {
             spec["replicas"] = json!(random.between(1, 5));
+        }
+        if scope.routed {
+            spec["routes"] = json!([{"name": "public", "gatewayRef": {"name": "public", "namespace": "gateways"}}]);
         }
         let delays = if scope.faults { SLUGGISH } else { PROMPT };
         let mut story = Story::with(seed, delays, &spec);
@@ -252,15 +256,25 @@ fn run(scope: Scope, actions: usize) {
 
 #[test]
 fn users_alone_break_no_rule() {
-    run(Scope { faults: false, autoscaled: false }, 12);
+    run(Scope { faults: false, autoscaled: false, routed: false }, 12);
 }
 
 #[test]
 fn no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false }, 15);
+    run(Scope { faults: true, autoscaled: false, routed: false }, 15);
 }
 
 #[test]
 fn with_an_autoscaler_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: true }, 15);
+    run(Scope { faults: true, autoscaled: true, routed: false }, 15);
+}
+
+#[test]
+fn behind_a_gateway_no_fault_breaks_a_rule() {
+    run(Scope { faults: true, autoscaled: false, routed: true }, 15);
+}
+
+#[test]
+fn behind_a_gateway_with_an_autoscaler_no_fault_breaks_a_rule() {
+    run(Scope { faults: true, autoscaled: true, routed: true }, 15);
 }

@@ -7,6 +7,7 @@ use crate::model::parse;
 
 const MINIMAL: &str = include_str!("../../testdata/minimal.yaml");
 const WORKER: &str = include_str!("../../testdata/worker.yaml");
+const ROUTED: &str = include_str!("../../testdata/routed.yaml");
 const FULL: &str = include_str!("../../testdata/full.yaml");
 
 fn rendered(name: &str, spec: &str) -> String {
@@ -28,4 +29,5 @@ macro_rules! golden {
 
 golden!(minimal, "orders", MINIMAL);
 golden!(worker, "mailer", WORKER);
+golden!(routed, "orders", ROUTED);
 golden!(full, "orders", FULL);

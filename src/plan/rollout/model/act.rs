@@ -5,9 +5,11 @@ use crate::plan::revision::Target;
 use crate::plan::rollout;
 
 use super::super::layout::{Role, Size, layout};
+use crate::plan::gateway::Gateway;
+
 use super::super::scene::Scene;
 use super::rules::{self, Pass};
-use super::state::{BAD, REVISIONS, Saved, Set, Setting, State, now, workloads};
+use super::state::{BAD, REVISIONS, Saved, Set, Setting, State, now, number, workloads};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -25,6 +27,8 @@ pub enum Action {
     RollStarts,
     RollEnds,
     RollLate,
+    /// The gateway takes the route as it is.
+    Accept,
     Edit {
         target: u8,
     },
@@ -40,7 +44,7 @@ pub enum Action {
 }
 
 /// All of a pass's writes arrive.
-pub const ALL: usize = 9;
+pub const ALL: usize = 12;
 const SURGE: i32 = 1;
 
 pub fn possible(setting: &Setting, state: &State) -> Vec<Action> {
@@ -67,6 +71,9 @@ pub fn possible(setting: &Setting, state: &State) -> Vec<Action> {
         if home.available < home.desired && !home.late {
             all.push(Action::RollLate);
         }
+    }
+    if !state.route.1 {
+        all.push(Action::Accept);
     }
     for target in (0..3).filter(|target| *target != state.target) {
         all.push(Action::Edit { target });
@@ -116,6 +123,7 @@ pub fn apply(setting: &Setting, state: &State, action: &Action) -> Result<(State
         (Action::RollStarts, Some(set)) => set.pods += 1,
         (Action::RollEnds, Some(set)) => set.others -= 1,
         (Action::RollLate, Some(set)) => set.late = true,
+        (Action::Accept, _) => (next.route.1, next.before) = (true, state.route.0),
         (Action::Edit { target }, _) => next.target = *target,
         (Action::Strategy(strategy), _) => next.strategy = *strategy,
         (Action::Scale(pods), _) => next.pods = *pods,
@@ -175,8 +183,26 @@ fn pass(
     let target = REVISIONS[usize::from(state.target)];
     let held = Permit::Held { reason: "frozen".to_owned(), until: None };
     let permit = if state.frozen { &held } else { &Permit::Granted };
-    let mut scene =
-        Scene { service, target, revisions: &setting.records, workloads: &view, pods: &[], addressed: true, permit, now: now() };
+    let selected = state.canary.and_then(|revision| sets.iter().flatten().find(|set| set.revision == revision));
+    let mut gateway = Gateway {
+        served: true,
+        endpoints: selected.map_or(0, |set| set.available),
+        accepted: Err(String::new()),
+        selected: state.canary.map(|revision| REVISIONS[usize::from(revision)].to_owned()),
+        gives: state.route != (0, true),
+    };
+    let first = gateway.clone();
+    let mut scene = Scene {
+        service,
+        target,
+        revisions: &setting.records,
+        workloads: &view,
+        gateway: &first,
+        pods: &[],
+        addressed: true,
+        permit,
+        now: now(),
+    };
     let plan = layout(&scene, &before);
     let mut report = Pass { state, saved, sets, stale, shrunk: 0, plan: &plan };
 
@@ -185,6 +211,13 @@ fn pass(
     if pinned != next.pinned && left > 0 {
         report.moves(pinned)?;
         next.pinned = pinned;
+        left -= 1;
+    }
+    let share = plan.share.as_ref();
+    let canary = share.filter(|share| share.selects).map(|share| number(&share.revision)).or(pinned);
+    if setting.routed && canary != next.canary && left > 0 {
+        report.turns(canary)?;
+        next.canary = canary;
         left -= 1;
     }
     let mut written = [false; 4];
@@ -223,9 +256,21 @@ fn pass(
             left -= 1;
         }
     }
+    let weight = share.map_or(0, |share| share.weight);
+    if setting.routed && weight != next.route.0 && left > 0 {
+        report.gives(&next, weight)?;
+        // A gateway that has not yet taken the last weight may still have the one before.
+        next.before = if next.route.1 { next.route.0 } else { next.before.max(next.route.0) };
+        next.route = (weight, false);
+        left -= 1;
+    }
     if left == 0 {
         return Ok((next, true));
     }
+    if setting.routed && next.route == (weight, true) && state.route.1 {
+        gateway.accepted = Ok(weight);
+    }
+    scene.gateway = &gateway;
     let mut view = view.clone();
     for workload in &mut view.0 {
         let index = (0..4).find(|index| super::state::deployment(*index) == workload.name).unwrap();

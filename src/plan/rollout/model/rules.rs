@@ -37,6 +37,13 @@ impl Pass<'_> {
             let total = asked - had + size;
             require(total <= (self.state.pods + 1).max(asked), || format!("rule 1: {total} pods are asked for"))?;
         }
+        // What the gateway gives the candidate, or may still give it, its pods must carry.
+        let routed = self.state.canary.is_some_and(|revision| planned.at.revision == REVISIONS[usize::from(revision)]);
+        let given = if self.state.route.1 { self.state.route.0 } else { self.state.route.0.max(self.state.before) };
+        let stays = size * 100 >= given.min(100) * self.state.pods.min(had) || self.state.pods < had;
+        require(size >= had || !routed || self.stale || self.state.pinned == self.state.canary || stays, || {
+            format!("rule 3: {} shrinks to {size} with {given} % of the requests", planned.at.revision)
+        })?;
         if size >= had || !serves {
             return Ok(());
         }
@@ -73,6 +80,27 @@ impl Pass<'_> {
         let most = (0..3).map(available).max().unwrap_or(0);
         require(self.stale || self.saved.stable.is_none() || available(to) > 0 || most == 0, || {
             format!("rule 2: all requests go to {}, which has no pod", REVISIONS[usize::from(to)])
+        })
+    }
+
+    /// The routes give the candidate another weight: no more than its pods carry, unless that is what they gave it before.
+    pub fn gives(&self, next: &State, weight: i32) -> Verdict {
+        let ready = next
+            .canary
+            .map_or(0, |revision| self.sets.iter().flatten().filter(|set| set.revision == revision).map(|set| set.available).sum());
+        require(self.stale || weight * self.state.pods <= ready * 100 || weight < self.state.route.0, || {
+            format!("rule 2: {weight} % of the requests go to {ready} of {} pods", self.state.pods)
+        })
+    }
+
+    /// The Service of the candidate's side selects another revision: never one without pods, if a gateway may send requests
+    /// there.
+    pub fn turns(&self, to: Option<u8>) -> Verdict {
+        let ready = |revision: u8| self.sets.iter().flatten().any(|set| set.revision == revision && set.available > 0);
+        let given = self.state.route != (0, true);
+        let any = self.sets.iter().flatten().any(|set| set.available > 0);
+        require(self.stale || !given || !any || to.is_none_or(ready) || to == self.state.pinned, || {
+            format!("rule 2: requests go to {to:?}, which has no pod")
         })
     }
 
@@ -151,6 +179,7 @@ fn runs_out(setting: &Setting, from: &State, course: &mut Vec<String>) -> Verdic
                 }
             }
         }
+        state = act::apply(setting, &state, &Action::Accept)?.0;
         for action in [Action::RollStarts, Action::RollEnds, Action::RollLate] {
             let possible = act::possible(setting, &state).contains(&action);
             // The controller gives up only what makes no progress.

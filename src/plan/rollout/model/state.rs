@@ -37,6 +37,8 @@ pub struct Setting {
     pub scales: bool,
     /// There are times in which no rollout may begin.
     pub freezes: bool,
+    /// A gateway splits the requests.
+    pub routed: bool,
     /// The services that the states have, made once: by strategy, pods, whether held, and command.
     pub made: HashMap<(u8, i32, bool, Order), Service>,
     pub records: Vec<Revision>,
@@ -54,16 +56,18 @@ impl Setting {
             faults: true,
             scales: false,
             freezes: false,
+            routed: false,
             made: HashMap::new(),
             records: records(),
         };
         let all = vec![
             plain.clone(),
             Self { name: "canary, scaled", scales: true, ..plain.clone() },
+            Self { name: "canary behind a gateway", routed: true, ..plain.clone() },
             Self { name: "blue-green", strategies: vec![BlueGreen], manual: true, ..plain.clone() },
             Self { name: "frozen", strategies: vec![RollingUpdate, Canary], freezes: true, ..plain.clone() },
             Self { name: "all strategies", strategies: vec![RollingUpdate, Canary, BlueGreen], ..plain.clone() },
-            Self { name: "held and queued", strategies: vec![Canary, BlueGreen], hold: true, queue: true, ..plain },
+            Self { name: "held and queued", strategies: vec![Canary, BlueGreen], hold: true, queue: true, routed: true, ..plain },
         ];
         all.into_iter().map(Self::prepared).collect()
     }
@@ -101,6 +105,9 @@ impl Setting {
             crate::model::Step::Pause(if self.manual { None } else { Some(i32::try_from(LONG).unwrap()) }),
             crate::model::Step::Weight(67),
         ];
+        if self.routed {
+            service.rollout.routing = crate::api::v1alpha1::Routing::Gateway;
+        }
         service.rollout.blue_green.delay_seconds = (!self.manual).then_some(i32::try_from(LONG).unwrap());
         service
     }
@@ -141,6 +148,7 @@ pub struct Saved {
 pub struct On {
     pub at: (u8, u8),
     pub strategy: Strategy,
+    pub routed: bool,
     pub step: u8,
     pub weight: i32,
     pub observed: i32,
@@ -165,6 +173,12 @@ pub struct State {
     pub sets: [Option<Set>; 4],
     /// What the Service selects.
     pub pinned: Option<u8>,
+    /// What the Service of the candidate's share selects; per cent that the route gives it, and whether a gateway has accepted
+    /// that.
+    pub canary: Option<u8>,
+    pub route: (i32, bool),
+    /// Per cent that the gateway gave it before, and may still give it.
+    pub before: i32,
     /// What somebody who looks at old news sees: another leader, or an operator behind a slow watch.
     pub news: Option<Box<(Saved, [Option<Set>; 4])>>,
 }
@@ -180,6 +194,9 @@ impl State {
             saved: Saved::default(),
             sets: [None, None, None, None],
             pinned: None,
+            canary: None,
+            route: (0, true),
+            before: 0,
             news: None,
         }
     }
@@ -212,7 +229,7 @@ pub const fn deployment(index: u8) -> &'static str {
     DEPLOYMENTS[index as usize]
 }
 
-fn number(revision: &str) -> u8 {
+pub fn number(revision: &str) -> u8 {
     u8::try_from(REVISIONS.iter().position(|known| *known == revision).unwrap()).unwrap()
 }
 
@@ -280,6 +297,7 @@ impl Saved {
             candidate: self.candidate.as_ref().map(|on| Candidate {
                 at: placed(on.at),
                 strategy: on.strategy,
+                routed: on.routed,
                 started_at: on.started.map(ago),
                 step: on.step.into(),
                 steps: 0,
@@ -313,6 +331,7 @@ impl Saved {
             candidate: progress.candidate.as_ref().map(|candidate| On {
                 at: pair(&candidate.at),
                 strategy: candidate.strategy,
+                routed: candidate.routed,
                 step: u8::try_from(candidate.step).unwrap(),
                 weight: candidate.weight,
                 observed: candidate.observed_weight,

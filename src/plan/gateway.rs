@@ -1,0 +1,156 @@
+//! What is seen of gateways: whether the cluster knows routes, who is behind the candidate's Service, and whether the routes
+//! are accepted.
+
+use serde_json::Value;
+
+use crate::api::labels;
+use crate::model::{Child, ChildRef, Kind, Service};
+use crate::observe::World;
+
+use super::children::{canary_name, weight_of};
+use super::{Applied, Children};
+
+/// What is seen of gateways.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// The cluster serves every kind of route that the service needs.
+    pub served: bool,
+    /// Ready endpoints of the Service that the candidate's share goes to.
+    pub endpoints: i32,
+    /// The revision that this Service selects, if it selects one.
+    pub selected: Option<String>,
+    /// A gateway may still give that Service a part of the requests.
+    pub gives: bool,
+    /// Per cent that all routes give it, accepted by a gateway; or why not.
+    pub accepted: Result<i32, String>,
+}
+
+impl Gateway {
+    /// What a world shows before anything is applied.
+    pub fn of(service: &Service, world: &World) -> Self {
+        Self {
+            served: service.routes.iter().all(|route| !world.unserved.contains(&route.kind)),
+            endpoints: world.endpoints.get(&canary_name(&service.name)).copied().unwrap_or_default(),
+            selected: selected(service, world),
+            gives: world.routes.iter().any(|route| verdict(route) != Verdict::Accepted || gives(route)),
+            accepted: Err("the routes have yet to be applied".to_owned()),
+        }
+    }
+
+    /// The same, with what came of the pass.
+    pub fn after(service: &Service, world: &World, children: &Children, applied: &Applied) -> Self {
+        let mut planned = children.list.iter().filter(|child| child.reference.kind.is_optional()).peekable();
+        let nothing = planned.peek().is_none();
+        let accepted = planned.try_fold(None, |weight, child| {
+            let route = accepted(child, world, applied)?;
+            Ok(Some(weight.unwrap_or(100).min(route)))
+        });
+        let accepted = match accepted {
+            Ok(Some(weight)) => Ok(weight),
+            Ok(None) if nothing => Err("the cluster serves no Gateway API".to_owned()),
+            Ok(None) => Ok(0),
+            Err(why) => Err(why),
+        };
+        Self { accepted, ..Self::of(service, world) }
+    }
+}
+
+fn selected(service: &Service, world: &World) -> Option<String> {
+    let side = ChildRef { kind: Kind::Service, name: canary_name(&service.name) };
+    let live = world.children.iter().find(|live| live.reference == side)?;
+    live.object.pointer("/spec/selector")?.get(labels::REVISION)?.as_str().map(str::to_owned)
+}
+
+/// A share, requests of its own, or copies.
+fn gives(route: &Value) -> bool {
+    let rules = route.pointer("/spec/rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    weight_of(route) > 0 || rules.len() > 1 || rules.iter().any(|rule| rule.get("filters").is_some())
+}
+
+/// The weight that a route gives the candidate, once a gateway has accepted the route as planned.
+fn accepted(child: &Child, world: &World, applied: &Applied) -> Result<i32, String> {
+    let reference = &child.reference;
+    if let Some(failure) = applied.failures.iter().find(|failure| failure.child == *reference) {
+        return Err(format!("{reference}: {}", failure.message));
+    }
+    let live = find(world, reference).filter(|_| !applied.outdated.contains(reference));
+    let Some(live) = live else { return Err(format!("{reference} is new to the gateway")) };
+    match verdict(live) {
+        Verdict::Accepted => Ok(weight_of(&child.object)),
+        Verdict::Waits => Err(format!("{reference} is not yet accepted by its gateway")),
+        Verdict::Refused(why) => Err(format!("{reference} is refused by its gateway: {why}")),
+    }
+}
+
+fn find<'a>(world: &'a World, reference: &ChildRef) -> Option<&'a Value> {
+    let kind = reference.kind.name();
+    world.routes.iter().find(|route| route["kind"] == kind && route["metadata"]["name"] == reference.name.as_str())
+}
+
+/// What the gateways say of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Accepted,
+    /// No controller has looked at the present form.
+    Waits,
+    Refused(String),
+}
+
+/// What the gateways say of the route `reference` of this world.
+pub fn verdict_of(world: &World, reference: &ChildRef) -> Verdict {
+    find(world, reference).map_or(Verdict::Waits, verdict)
+}
+
+/// Each controller has an entry of its own in `status.parents`. Accepted is a route that one of them accepts and none refuses,
+/// in its present generation.
+fn verdict(route: &Value) -> Verdict {
+    let generation = route.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
+    let parents = route.pointer("/status/parents").and_then(Value::as_array).into_iter().flatten();
+    let conditions = parents.flat_map(|parent| parent["conditions"].as_array().into_iter().flatten());
+    let fresh = conditions.filter(|condition| condition["observedGeneration"].as_i64().unwrap_or_default() >= generation);
+    let mut verdict = Verdict::Waits;
+    for condition in fresh {
+        let (kind, status) = (condition["type"].as_str().unwrap_or_default(), condition["status"].as_str().unwrap_or_default());
+        match (kind, status) {
+            ("Accepted" | "ResolvedRefs", "False") => {
+                let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+                return Verdict::Refused(format!("{} ({})", text("message"), text("reason")));
+            }
+            ("Accepted", "True") => verdict = Verdict::Accepted,
+            _ => {}
+        }
+    }
+    verdict
+}
+
+/// Kinds of routes that the service needs and the cluster does not serve.
+pub fn unserved(service: &Service, world: &World) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = service.routes.iter().map(|route| route.kind).filter(|kind| world.unserved.contains(kind)).collect();
+    kinds.dedup();
+    kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn route(conditions: &Value) -> Value {
+        json!({"kind": "HTTPRoute", "metadata": {"name": "orders-public", "generation": 3}, "status": {"parents": [{"conditions": conditions}]}})
+    }
+
+    fn condition(kind: &str, status: &str, generation: i64) -> Value {
+        json!({"type": kind, "status": status, "observedGeneration": generation, "reason": "R", "message": "m"})
+    }
+
+    #[test]
+    fn a_route_counts_in_its_present_form_only() {
+        assert_eq!(verdict(&route(&json!([]))), Verdict::Waits);
+        assert_eq!(verdict(&route(&json!([condition("Accepted", "True", 2)]))), Verdict::Waits);
+        assert_eq!(verdict(&route(&json!([condition("Accepted", "True", 3)]))), Verdict::Accepted);
+        let refused = Verdict::Refused("m (R)".to_owned());
+        assert_eq!(verdict(&route(&json!([condition("Accepted", "True", 3), condition("ResolvedRefs", "False", 3)]))), refused);
+        assert_eq!(verdict(&json!({"metadata": {"generation": 1}})), Verdict::Waits);
+    }
+}
