@@ -99,7 +99,7 @@ mod tests {
             assert!(yaml.contains(message), "{message}");
         }
         assert!(!yaml.contains("`canary` needs"), "steps may be given for whoever chooses the strategy");
-        assert!(!yaml.contains("self.replicas"), "a rule about fields that are not there would be refused");
+        assert!(!yaml.contains("`replicas` and `autoscaling` exclude"), "a rule about fields that are not there would be refused");
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Watched {
         match self {
             Self::Microservice => 0,
             Self::Child(kind) => kind as usize + 1,
-            Self::Pod => Self::ALL.len() - 2,
+            Self::Pod => Self::ALL.len() - 3,
             Self::EndpointSlice => Self::ALL.len() - 2,
             Self::Profile => Self::ALL.len() - 1,
         }
