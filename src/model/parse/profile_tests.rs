@@ -143,3 +143,14 @@ fn a_profile_that_cannot_be_had_is_one_problem() {
     let problems = parse_under(&object(&json!({"image": "a:1"})), &missing).unwrap_err();
     assert_eq!((problems[0].field.as_str(), problems[0].reason.as_str()), ("spec.profileRef.name", "ProfileNotFound"));
 }
+
+#[test]
+fn routes_that_name_no_gateway_use_the_profiles() {
+    let gateway = json!({"gatewayRef": {"name": "public", "namespace": "gateways", "sectionName": "https"}});
+    let spec = json!({"image": "a:1", "port": 8080, "routes": [{"name": "a"}, {"name": "b", "gatewayRef": {"name": "own"}}]});
+    let service = parse_under(&object(&spec), &profile(&gateway)).unwrap().service;
+    let names: Vec<&str> = service.routes.iter().map(|route| route.gateway.name.as_str()).collect();
+    assert_eq!(names, ["public", "own"]);
+    let kept = service.profile.and_then(|profile| profile.gateway);
+    assert_eq!(kept.and_then(|gateway| gateway.section_name).as_deref(), Some("https"));
+}
