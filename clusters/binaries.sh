@@ -5,6 +5,7 @@
 GROUP_SIM=(kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kwok metrics-server)
 GROUP_REAL=("${GROUP_SIM[@]}" kubelet kube-proxy coredns cilium-agent cilium-cni)
 GROUP_HELM=(helm4 helm3)
+GROUP_GATEWAY=(traefik)
 
 # `sudo` resets PATH; a key that then could not see the Go version would not find binaries that are there.
 PATH=$PATH:/usr/local/go/bin:/usr/lib/go/bin
@@ -36,6 +37,7 @@ describe() {
       package=$module/daemon
       [[ $1 == cilium-agent ]] || package=$module/plugins/cilium-cni
       stamp=" -X github.com/cilium/cilium/pkg/version.ciliumVersion=$version" ;;
+    traefik) family=traefik module=github.com/traefik/traefik/v3 version=$TRAEFIK_VERSION package=$module/cmd/traefik ;;
     helm4)
       family=helm4 module=helm.sh/helm/v4 version=$HELM4_VERSION package=$module/cmd/helm
       stamp=" -X $module/internal/version.version=v$version" ;;
@@ -43,7 +45,7 @@ describe() {
       family=helm3 module=helm.sh/helm/v3 version=$HELM3_VERSION package=$module/cmd/helm
       stamp=" -X $module/internal/version.version=v$version" ;;
     *) die "unknown component or group: $1" \
-      "Components: ${GROUP_REAL[*]} ${GROUP_HELM[*]}" "Groups: sim, real, helm" ;;
+      "Components: ${GROUP_REAL[*]} ${GROUP_HELM[*]} ${GROUP_GATEWAY[*]}" "Groups: sim, real, helm, gateway" ;;
   esac
 }
 
@@ -51,7 +53,7 @@ first_build_seconds() { # measured on 2 cores, in the order of GROUP_REAL: what 
   case $1 in
     kube-apiserver) echo 210 ;; kube-controller-manager) echo 55 ;; kube-scheduler) echo 5 ;; kubectl | kubelet) echo 20 ;;
     kube-proxy | cilium-cni) echo 6 ;; etcd) echo 25 ;; kwok) echo 60 ;; metrics-server) echo 95 ;; coredns) echo 120 ;;
-    cilium-agent) echo 320 ;; helm4) echo 90 ;; helm3) echo 45 ;;
+    cilium-agent) echo 320 ;; traefik) echo 280 ;; helm4) echo 90 ;; helm3) echo 45 ;;
   esac
 }
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, reason = "a test's way to fail")]
 
+#[path = "cli/simulate.rs"]
+mod simulate;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -37,6 +37,8 @@ pub const ORPHAN_OF: &str = "microservices.dev/orphan-of";
 pub const APPLIED: &str = "microservices.dev/applied";
 /// On a ControllerRevision: hash of the spec's part that made it.
 pub const INPUTS: &str = "microservices.dev/inputs";
+/// On a ControllerRevision: when the revision last became stable. Absent on one that never did.
+pub const STABLE_SINCE: &str = "microservices.dev/stable-since";
 
 /// Goes one step further with the candidate that is the annotation's value; `<revision>:full` skips all steps. After
 /// either may follow `:<anything>`, which makes the value a new one.

@@ -11,6 +11,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(length).map_err(|_| wrong())
 }
 
+/// Seconds, or a length of time: `90`, `90s`, `1m30s`.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).or_else(|_| duration(text))
+}
+
 /// A DNS label: a typing error in a name should not become a watch that never sees anything.
 pub fn name(text: &str) -> Result<String, String> {
     let letters = text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');

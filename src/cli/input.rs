@@ -56,6 +56,11 @@ struct File {
 }
 
 impl Document {
+    /// The same place, with another object.
+    pub fn with(&self, value: Value) -> Self {
+        Self { value, file: Rc::clone(&self.file), place: self.place }
+    }
+
     pub fn kind(&self) -> &str {
         self.value["kind"].as_str().unwrap_or("Object")
     }
@@ -84,8 +89,7 @@ impl Document {
 }
 
 impl Input {
-    fn read_profiles(&self) -> Manifests {
-        let mut all = Manifests::default();
+    fn read_profiles(&self, all: &mut Manifests) {
         for path in &self.profiles {
             let mut held = Manifests::default();
             self.open(path, &mut held);
@@ -96,13 +100,23 @@ impl Input {
             all.profiles.extend(held.documents);
             all.unreadable.extend(held.unreadable);
         }
-        all
     }
 
     /// All objects in order, lists taken apart.
     pub fn read(&self) -> Manifests {
-        let mut all = self.read_profiles();
-        for path in &self.paths {
+        let mut all = self.read_all(&self.paths);
+        self.read_profiles(&mut all);
+        all
+    }
+
+    /// All objects of another path, by the same rules.
+    pub fn read_beside(&self, path: &Path) -> Manifests {
+        self.read_all(&[path.to_owned()])
+    }
+
+    fn read_all(&self, paths: &[PathBuf]) -> Manifests {
+        let mut all = Manifests::default();
+        for path in paths {
             if path.as_os_str() == STDIN {
                 let mut text = String::new();
                 match io::stdin().read_to_string(&mut text) {

@@ -8,6 +8,7 @@ mod lines;
 pub mod output;
 mod render;
 mod run;
+mod simulate;
 mod validate;
 mod verdict;
 
@@ -45,6 +46,8 @@ enum Command {
     Crd(crd::Args),
     /// Print what Microservices become, offline
     Render(render::Args),
+    /// Show how a rollout would go, without a cluster: by the operator's own code, in virtual time
+    Simulate(Box<simulate::Args>),
     /// Check Microservices without a cluster, by the rules of admission and the operator's own
     Validate(validate::Args),
     /// The verbs of the kubectl plugin, without another name for the binary
@@ -61,6 +64,7 @@ impl Cli {
             Command::Run(args) => run::run(&args),
             Command::Crd(args) => crd::run(&args),
             Command::Render(args) => render::run(&args),
+            Command::Simulate(args) => simulate::run(&args),
             Command::Validate(args) => validate::run(&args),
             Command::Kubectl(plugin) => plugin.dispatch(),
             Command::Version => {

@@ -128,8 +128,12 @@ pub struct Rollout {
     pub abort_scale_down_delay_seconds: i32,
     /// Who splits the requests of a canary.
     pub routing: Routing,
+    /// How many stable revisions back, and how many seconds, a revision may have served to come back without steps.
+    pub rollback_window: (usize, i64),
     /// Steps of a canary.
     pub steps: Vec<Step>,
+    /// Seconds for which the old pods stay without requests after a canary; 0: they are gone by then.
+    pub bake_seconds: i32,
     pub blue_green: BlueGreen,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::v1alpha1::{Failure, LastAction, MicroserviceStatus, Parked, RolloutState, RolloutStatus, Routing, Strategy};
+use crate::api::v1alpha1::{Baking, Failure, LastAction, MicroserviceStatus, Parked, RolloutState, RolloutStatus, Routing, Strategy};
 
 /// Persisted progress of a service's rollout.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Progress {
     pub candidate: Option<Candidate>,
     /// Revisions that get no requests, and whose pods stay for a while.
     pub parked: Vec<Parked>,
+    /// The stable revision was a canary, and may still be taken back.
+    pub bake: Option<Baking>,
     /// Pods of all serving revisions together when their shares began to move, where an autoscaler decides how many
     /// there are.
     pub capacity: Option<i32>,
@@ -55,7 +57,9 @@ pub struct Candidate {
     pub observed_weight: i32,
     /// Since when it has had fewer available pods than its step needs.
     pub lacking_since: Option<Time>,
-    /// Remaining steps are skipped, by command.
+    /// How far its step was then: available pods of it, less those of others that had yet to go.
+    pub lacking_from: Option<i32>,
+    /// Remaining steps are skipped: by command, or because the revision is known.
     pub full: bool,
     /// Held where it is, by command.
     pub paused: bool,
@@ -70,6 +74,11 @@ impl Candidate {
     /// The Service is to select it, and the old revision no longer.
     pub fn takes_over(&self) -> bool {
         if self.routed { self.observed_weight == 100 } else { self.weight == 100 }
+    }
+
+    /// The clock of its step starts. How far the step is then is for the end of the pass to say.
+    pub fn lacks_from(&mut self, now: Time) {
+        (self.lacking_since, self.lacking_from) = (Some(now), None);
     }
 }
 
@@ -94,11 +103,13 @@ impl Progress {
             weight: rollout.weight.unwrap_or_default(),
             observed_weight: rollout.observed_weight.unwrap_or_default(),
             lacking_since: rollout.lacking_since,
+            lacking_from: rollout.lacking_from,
         });
         Self {
             stable: rollout.stable_revision.map(|revision| placed(revision, rollout.stable_deployment)),
             candidate,
             parked: rollout.parked,
+            bake: rollout.bake,
             capacity: rollout.capacity,
             failed: rollout.failed_revision,
             failure: rollout.failure,
@@ -116,6 +127,7 @@ impl Progress {
             stable_revision,
             stable_deployment,
             parked: self.parked,
+            bake: self.bake,
             capacity: self.capacity,
             failed_revision: self.failed,
             failure: self.failure,
@@ -138,6 +150,7 @@ impl Progress {
             weight: weighted.then_some(candidate.weight),
             observed_weight: weighted.then_some(candidate.observed_weight),
             lacking_since: candidate.lacking_since,
+            lacking_from: candidate.lacking_from,
             full_promotion: candidate.full.then(|| candidate.at.revision.clone()),
             paused_revision: candidate.paused.then(|| candidate.at.revision.clone()),
             candidate_revision: Some(candidate.at.revision),

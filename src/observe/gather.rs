@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -202,12 +202,14 @@ fn is_leaving(key: &Key, uid: &str, child: &Value) -> bool {
 fn revision(live: &Live) -> Option<Revision> {
     let (_, hash) = live.reference.name.rsplit_once('-')?;
     let annotations = live.object.pointer("/metadata/annotations");
+    let since = annotations.and_then(|all| all.get(labels::STABLE_SINCE)).and_then(Value::as_str);
     Some(Revision {
         hash: hash.to_owned(),
         name: live.reference.name.clone(),
         number: live.object.get("revision").and_then(Value::as_i64).unwrap_or_default(),
         inputs: annotations.and_then(|all| all.get(labels::INPUTS)).and_then(Value::as_str)?.to_owned(),
         template: live.object.get("data")?.clone(),
+        stable_since: since.and_then(|since| since.parse().ok()).map(Time),
     })
 }
 

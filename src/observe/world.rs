@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,6 +86,9 @@ pub struct Revision {
     pub inputs: String,
     /// The pod template, as JSON.
     pub template: Value,
+    /// When it last became stable; `None` if it never did, or before records said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable_since: Option<Time>,
 }
 
 /// What is known of a pod.

@@ -21,7 +21,7 @@ use super::{Applied, Children, Decision, Event, families, revision};
 /// Looks at what came of a pass.
 pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &Children, applied: &Applied, now: Timestamp) -> Decision {
     let service = &parsed.service;
-    let target = revision::target(service, &world.revisions);
+    let target = revision::wanted(service, progress, &world.revisions);
     let hash = target.hash.clone();
     let sight = Sight {
         workloads: Workloads::of(world, applied),
@@ -204,7 +204,7 @@ fn entry(reference: &ChildRef, uid: &str) -> InventoryEntry {
 fn stalled(world: &World, verdict: &Verdict) -> Option<Event> {
     let Verdict::Stalled { reason, message } = verdict else { return None };
     // The rollout tells of its own failures, with more detail.
-    if [rollout::DEADLINE, "RolloutAborted"].contains(reason) {
+    if [rollout::DEADLINE, rollout::BAKE_FAILED, "RolloutAborted"].contains(reason) {
         return None;
     }
     let known = previous(world).iter().any(|c| c.type_ == STALLED && c.reason == *reason);

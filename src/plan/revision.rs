@@ -1,5 +1,7 @@
 //! Revisions: which pods the spec asks for, which ones are applied, and which records are kept.
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::children::{pod, tidy};
@@ -34,7 +36,22 @@ pub struct Target {
 /// does not matter, so an upgrade of the operator never replaces a pod. Going back to an older revision makes it the
 /// newest again, as Deployments number theirs.
 pub fn target(service: &Service, revisions: &[Revision]) -> Target {
-    let restart = restart(service, revisions);
+    restarted(service, restart(service, revisions), revisions)
+}
+
+/// The [`target`], but for a restart that would bring a version back which failed or was taken out: nothing else of it has
+/// changed, and who restarts a service means the pods that run.
+pub fn wanted(service: &Service, progress: &Progress, revisions: &[Revision]) -> Target {
+    let failed = progress.failed.as_ref().filter(|failed| progress.stable_revision().is_some_and(|stable| stable != *failed));
+    let record = failed.and_then(|failed| revisions.iter().find(|revision| revision.hash == *failed));
+    let same = |record: &&Revision| inputs(service, restart_of(&record.template)) == record.inputs;
+    match record.filter(same) {
+        Some(record) => restarted(service, restart_of(&record.template), revisions),
+        None => target(service, revisions),
+    }
+}
+
+fn restarted(service: &Service, restart: Option<&str>, revisions: &[Revision]) -> Target {
     let inputs = inputs(service, restart);
     let recorded = revisions.iter().filter(|revision| revision.inputs == inputs).max_by_key(|revision| revision.number);
     if let Some(revision) = recorded {
@@ -76,6 +93,30 @@ pub fn kept<'a>(service: &Service, progress: &Progress, revisions: &'a [Revision
     kept
 }
 
+/// When a revision last became stable, as its record is to say. The stable one's says that it was the last of all to become
+/// so; where it does not yet, that is now. So the mark costs one write for each promotion, needs nothing of status but the
+/// stable revision, and outlives the status.
+pub fn stable_since(hash: &str, progress: &Progress, revisions: &[Revision], now: Timestamp) -> Option<Time> {
+    let said = revisions.iter().find(|revision| revision.hash == hash).and_then(|revision| revision.stable_since.clone());
+    let last = revisions.iter().filter_map(|revision| revision.stable_since.clone()).max();
+    // One that bakes has yet to show that it can serve.
+    let is_stable = progress.bake.is_none() && progress.stable_revision().is_some_and(|stable| stable == hash);
+    if !is_stable || said.is_some() && said == last {
+        return said;
+    }
+    // Never before another's, whatever the clock of the process that wrote that: it would be written again and again.
+    let now = Timestamp::from_second(now.as_second()).map(Time).ok();
+    now.max(last)
+}
+
+/// The record of the stable revision, where it is not the spec's and does not say yet that it became stable.
+pub fn promoted(target: &Target, progress: &Progress, revisions: &[Revision], now: Timestamp) -> Option<Revision> {
+    let stable = progress.stable_revision().filter(|stable| **stable != target.hash)?;
+    let record = revisions.iter().find(|revision| revision.hash == *stable)?;
+    let since = stable_since(stable, progress, revisions, now);
+    (since != record.stable_since).then(|| Revision { stable_since: since, ..record.clone() })
+}
+
 fn from_record(revision: &Revision, inputs: String, revisions: &[Revision]) -> Target {
     let greatest = greatest(revisions);
     Target {
@@ -113,9 +154,13 @@ fn unused(template: &Value, revisions: &[Revision]) -> String {
 /// command back must not replace the pods once more.
 fn restart<'a>(service: &'a Service, revisions: &'a [Revision]) -> Option<&'a str> {
     let newest = revisions.iter().max_by_key(|revision| revision.number);
-    let annotations = newest.and_then(|revision| revision.template.pointer("/metadata/annotations"));
-    let last = annotations.and_then(|annotations| annotations.get(labels::RESTART)?.as_str());
+    let last = newest.and_then(|revision| restart_of(&revision.template));
     service.commands.restart.as_deref().or(last)
+}
+
+/// The restart that made a template.
+pub fn restart_of(template: &Value) -> Option<&str> {
+    template.pointer("/metadata/annotations")?.get(labels::RESTART)?.as_str()
 }
 
 /// Hash of what decides over pods. A field that is not taken out here counts: at worst, an edit that changes no pod

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::api::v1alpha1::Strategy;
 use crate::model::{Candidate, Service};
 use crate::observe::World;
 
 use super::conditions::{Conditions, Is, READY, RECONCILING, STALLED, WORKLOAD};
-use super::rollout::{DEADLINE, Step};
+use super::rollout::{BAKE_FAILED, DEADLINE, Step};
 use super::workload::{Workload, minimum};
 use super::{Applied, Cause, diagnose};
 
@@ -75,6 +77,9 @@ pub fn judge(
     if step.progress.candidate.is_some() {
         return (rolling(step, world, workload), None);
     }
+    if step.progress.bake.is_some() {
+        return (baking(step, world, workload, minimum(service, workload)), None);
+    }
     if let Some(leaving) = step.leaving {
         let message = format!("{leaving} pods of another revision have yet to go");
         return (Verdict::Reconciling { reason: "RolloutInProgress", message, down: false }, None);
@@ -122,7 +127,7 @@ fn given_up(step: &Step, workload: &Workload) -> Verdict {
         None => "it is left in place".to_owned(),
     };
     Verdict::Stalled {
-        reason: if why == DEADLINE { DEADLINE } else { "RolloutAborted" },
+        reason: [DEADLINE, BAKE_FAILED].into_iter().find(|known| *known == why).unwrap_or("RolloutAborted"),
         message: format!("{cause}; {now}. Change the spec, or try again with the annotation microservices.dev/retry={failed}"),
     }
 }
@@ -192,6 +197,25 @@ fn place(candidate: &Candidate) -> String {
 
 const fn shared(candidate: &Candidate) -> &'static str {
     if candidate.routed { "requests" } else { "pods" }
+}
+
+/// The new version serves, and may still be taken back: not ready in the sense that nothing is left to wait for.
+fn baking(step: &Step, world: &World, workload: &Workload, least: i32) -> Verdict {
+    let Some(bake) = &step.progress.bake else { return serving(step, workload) };
+    let revision = step.progress.stable_revision().unwrap_or(&step.target.hash);
+    let serves = format!("{} of {} pods serve revision {revision}", workload.available, workload.desired);
+    let message = match &step.lack {
+        Some(lack) => {
+            let trouble = diagnose::worst(&world.pods, Some(revision)).map(|t| format!("; {t}")).unwrap_or_default();
+            format!("{serves}: {lack}, and revision {} comes back unless that changes{trouble}", bake.revision)
+        }
+        None => format!(
+            "{serves}, and revision {} can come back at once until {}, or the annotation microservices.dev/promote={revision}",
+            bake.revision,
+            Timestamp::from_second(bake.until.0.as_second()).unwrap_or(bake.until.0)
+        ),
+    };
+    Verdict::Reconciling { reason: "RolloutBaking", message, down: workload.available < least }
 }
 
 fn serving(step: &Step, workload: &Workload) -> Verdict {

@@ -27,6 +27,11 @@ impl<E: Ord + Clone> Agenda<E> {
         self.by_time.insert((at, event));
     }
 
+    /// What is to happen, at any time.
+    pub fn pending(&self) -> impl Iterator<Item = &E> {
+        self.by_event.keys()
+    }
+
     /// The next event, if it is due by then.
     pub fn next(&mut self, until: i64) -> Option<(i64, E)> {
         let first = self.by_time.first().filter(|(at, _)| *at <= until)?.clone();
@@ -47,6 +52,7 @@ mod tests {
             agenda.add(at, event);
         }
         assert_eq!(agenda.next(2), None);
+        assert_eq!(agenda.pending().collect::<Vec<_>>(), [&"a", &"b"]);
         assert_eq!([agenda.next(9), agenda.next(9), agenda.next(9)], [Some((3, "a")), Some((7, "b")), None]);
     }
 }

@@ -22,7 +22,11 @@ pub fn scale(store: &mut Store, load: i64) {
         })
         .collect();
     for (id, target, min, max) in found {
-        let serving = i64::try_from(store.all(Watched::Pod).filter(|(_, pod)| is_ready(pod)).count()).unwrap_or_default();
+        // Pods that the Service does not name carry nothing.
+        let service =
+            store.get(&Id::new(Watched::Child(Kind::Service), &id.name)).map(|service| service.pointer("/spec/selector").cloned());
+        let carries = |pod: &Value| is_ready(pod) && service.as_ref().is_none_or(|selector| selects(selector.as_ref(), pod));
+        let serving = i64::try_from(store.all(Watched::Pod).filter(|(_, pod)| carries(pod)).count()).unwrap_or_default();
         let deployment = Id::deployment(&target);
         let Some(now) = store.get(&deployment).and_then(|object| object.pointer("/spec/replicas")?.as_i64()) else { continue };
         // Zero means switched off.

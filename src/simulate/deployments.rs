@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 use crate::observe::Watched;
 use crate::plan::digest;
 
-use super::pods::Pod;
+use super::pods::{Fates, Nature, Pod};
 use super::random::Random;
 use super::store::{By, Id, Store, uid};
 
 const CONTROLLER: By<'static> = By::other("deployment-controller");
 const KUBELET: By<'static> = By::other("kubelet");
+/// How long a pod that the quota refused waits for another try.
+const RETRY: i64 = 5_000;
 
 /// What a Deployment asks for.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ struct Rollout {
     progressed: i64,
     /// All pods of the newest set were available once.
     complete: bool,
+    /// The quota has no room for a pod of the last look.
+    refused: bool,
     seen: Counts,
 }
 
@@ -72,11 +76,14 @@ pub struct Deployments {
     pods: BTreeMap<String, Pod>,
     random: Random,
     born: u64,
+    pub fates: Fates,
+    /// Most pods that there may be, those that end included.
+    pub quota: Option<usize>,
 }
 
 impl Deployments {
     pub fn new(random: Random) -> Self {
-        Self { rollouts: BTreeMap::new(), pods: BTreeMap::new(), random, born: 0 }
+        Self { rollouts: BTreeMap::new(), pods: BTreeMap::new(), random, born: 0, fates: Fates::ByTag, quota: None }
     }
 
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
@@ -134,6 +141,17 @@ impl Deployments {
             self.leave(store, by, name, &mut looks);
             self.tell_owner(&owner, store.now, &mut looks);
         }
+        looks
+    }
+
+    /// A pod changes its nature.
+    pub fn befall(&mut self, store: &mut Store, name: &str, nature: Nature) -> Vec<Look> {
+        let mut looks = Vec::new();
+        let Some(pod) = self.pods.get_mut(name).filter(|pod| !pod.is_leaving()) else { return looks };
+        pod.befall(nature, store.now);
+        let owner = pod.owner.clone();
+        publish(store, KUBELET, pod, &mut looks);
+        self.tell_owner(&owner, store.now, &mut looks);
         looks
     }
 
@@ -202,6 +220,7 @@ impl Deployments {
     /// Makes and ends pods, those that are not ready and the youngest first.
     fn replicate(&mut self, store: &mut Store, name: &str, wanted: &Wanted, looks: &mut Vec<Look>) {
         let sets = self.rollouts.get(&wanted.uid).map(|rollout| rollout.sets.clone()).unwrap_or_default();
+        let mut refused = false;
         for set in sets {
             let mut pods: Vec<&Pod> =
                 self.pods.values().filter(|pod| pod.owner == wanted.uid && pod.template == set.hash && !pod.is_leaving()).collect();
@@ -209,14 +228,23 @@ impl Deployments {
             let surplus: Vec<String> = pods.iter().take(pods.len().saturating_sub(set.size)).map(|pod| pod.name.clone()).collect();
             let lacking = set.size.saturating_sub(pods.len());
             surplus.iter().for_each(|pod| self.leave(store, CONTROLLER, pod, looks));
-            for _ in 0..lacking {
+            let room = self.quota.map_or(lacking, |quota| quota.saturating_sub(self.pods.len()));
+            refused |= lacking > room;
+            for _ in 0..lacking.min(room) {
                 self.born += 1;
                 let pod = format!("{name}-{}-{}", set.hash, self.born);
-                let pod = Pod::new(pod, &wanted.uid, &set.hash, &set.template, store.now, self.born, &mut self.random);
+                let (place, birth) = ((wanted.uid.as_str(), set.hash.as_str()), (store.now, self.born));
+                let pod = Pod::new(pod, place, &set.template, &self.fates, birth, &mut self.random);
                 store.create(CONTROLLER, &Id::new(Watched::Pod, &pod.name), &pod.object());
                 looks.extend(pod.next.map(|at| Look::Pod(pod.name.clone(), at)));
                 self.pods.insert(pod.name.clone(), pod);
             }
+        }
+        if let Some(rollout) = self.rollouts.get_mut(&wanted.uid) {
+            rollout.refused = refused;
+        }
+        if refused {
+            looks.push(Look::Deployment(name.to_owned(), store.now + RETRY));
         }
     }
 
@@ -250,14 +278,19 @@ impl Deployments {
             looks.push(later(deadline + 1));
         }
         let enough = if counts.available >= n.saturating_sub(wanted.unavailable) { "True" } else { "False" };
+        let mut conditions = vec![
+            json!({"type": "Available", "status": enough, "reason": "MinimumReplicas"}),
+            json!({"type": "Progressing", "status": progressing, "reason": reason}),
+        ];
+        if let Some(quota) = self.quota.filter(|_| rollout.refused) {
+            let message = format!("pods \"{name}\" is forbidden: exceeded quota: pods={quota}");
+            conditions.push(json!({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}));
+        }
         let status = json!({
             "observedGeneration": wanted.generation,
             "replicas": counts.total, "updatedReplicas": counts.updated,
             "readyReplicas": counts.ready, "availableReplicas": counts.available,
-            "conditions": [
-                {"type": "Available", "status": enough, "reason": "MinimumReplicas"},
-                {"type": "Progressing", "status": progressing, "reason": reason},
-            ],
+            "conditions": conditions,
         });
         // It was read a moment ago, in this very look.
         drop(store.edit(CONTROLLER, &Id::deployment(name), |object| object["status"] = status));

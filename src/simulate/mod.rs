@@ -11,7 +11,7 @@
 //! delays and faults follow, so that the same seed gives the same story on every machine. The operator's code is
 //! whatever production runs, from what a watch tells to the requests of a pass; only the server's answers are simulated.
 //!
-//! After every change the [rules](invariants) are checked.
+//! After every change the [rules](invariants) are checked. Tests play stories here, and so does the subcommand `simulate`.
 
 pub mod agenda;
 pub mod autoscaler;
@@ -38,11 +38,12 @@ use kube::api::DeleteParams;
 
 use crate::model::Kind;
 use crate::observe::{Key, Watched};
+use crate::plan;
 
 use agenda::Agenda;
 use deployments::{Deployments, Look};
 use desk::{Fault, lock};
-use invariants::Judge;
+use invariants::{Judge, Truth};
 use operator::{Delays, Operator, Outcome};
 use random::Random;
 use store::{By, Id, NAMESPACE, Store};
@@ -96,8 +97,10 @@ pub struct Simulation {
     seen: usize,
     /// One line for each change, with the virtual time.
     pub trace: Vec<String>,
-    /// Rules that were broken, with the time.
-    pub violations: Vec<String>,
+    /// Rules that were broken, with the time in milliseconds.
+    pub violations: Vec<(i64, String)>,
+    /// What the operator announced, as the events of a cluster, with the time in milliseconds.
+    pub announced: Vec<(i64, plan::Event)>,
     /// Time of the operator's last write.
     pub written: i64,
     passes: usize,
@@ -120,6 +123,7 @@ impl Simulation {
             seen: 0,
             trace: Vec::new(),
             violations: Vec::new(),
+            announced: Vec::new(),
             written: BEGIN,
             passes: 0,
         };
@@ -142,18 +146,38 @@ impl Simulation {
         lock(&self.store)
     }
 
+    /// The service as it is.
+    pub fn truth(&self, name: &str) -> Option<&Truth> {
+        self.judge.truth(name)
+    }
+
+    /// Changes that were made so far.
+    pub fn changes(&self) -> usize {
+        self.seen
+    }
+
+    /// Nothing is to happen any more but the looks of autoscalers.
+    pub fn is_idle(&self) -> bool {
+        self.agenda.pending().all(|event| *event == Event::Autoscale)
+    }
+
     /// Lets time pass.
     pub fn run(&mut self, milliseconds: i64) {
-        let until = self.store().now + milliseconds;
-        while let Some((at, event)) = self.agenda.next(until) {
-            {
-                let mut store = lock(&self.store);
-                store.now = store.now.max(at);
-            }
-            self.happen(event);
-            self.absorb();
+        let until = self.elapsed() + milliseconds;
+        while self.step(until) {}
+        self.store().now = BEGIN + until;
+    }
+
+    /// Lets the next thing happen, unless that is later than `until`, in milliseconds since the story began.
+    pub fn step(&mut self, until: i64) -> bool {
+        let Some((at, event)) = self.agenda.next(BEGIN + until) else { return false };
+        {
+            let mut store = lock(&self.store);
+            store.now = store.now.max(at);
         }
-        self.store().now = until;
+        self.happen(event);
+        self.absorb();
+        true
     }
 
     /// Lets time pass until nothing but counting happens for a while, or for so long at most.
@@ -234,6 +258,9 @@ impl Simulation {
         let troubles: Vec<String> = operator.troubles.iter().map(|trouble| format!("operator-{id} has trouble: {trouble}")).collect();
         troubles.iter().for_each(|trouble| self.note(trouble));
         let now = self.store().now;
+        if let Some(operator) = self.operators.get_mut(&id) {
+            self.announced.extend(operator.announced.drain(..).map(|event| (now - BEGIN, event)));
+        }
         match outcome {
             Outcome::Done(Some(after)) => self.agenda.add(now + milliseconds(after), Event::Pass(id, key.clone())),
             Outcome::Done(None) => {}
@@ -312,8 +339,7 @@ impl Simulation {
 
     fn violate(&mut self, what: &str) {
         self.note(&format!("!!! {what}"));
-        let at = clock(self.elapsed());
-        self.violations.push(format!("{at} {what}"));
+        self.violations.push((self.elapsed(), what.to_owned()));
     }
 
     pub fn note(&mut self, text: &str) {

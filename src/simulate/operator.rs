@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::apply::{Applier, Named, Refused, Server};
 use crate::controller::pass::{self, Due};
 use crate::observe::{Feed, Key, Watched, World};
-use crate::plan::{self, Applied, Decision};
+use crate::plan::{self, Applied, Decision, Event};
 
 use super::desk::{Desk, Fault, lock};
 use super::random::Random;
@@ -58,6 +58,8 @@ pub struct Operator {
     pub leads: bool,
     /// What went wrong in its last pass.
     pub troubles: Vec<String>,
+    /// What it announced in its last pass.
+    pub announced: Vec<Event>,
 }
 
 /// What came of a pass.
@@ -98,6 +100,7 @@ impl Operator {
             memory: BTreeMap::new(),
             leads: true,
             troubles: Vec::new(),
+            announced: Vec::new(),
         }
     }
 
@@ -175,6 +178,7 @@ impl Operator {
         };
         self.desk.begin(lag, fault);
         self.troubles.clear();
+        self.announced.clear();
         let outcome = self.reconcile(key, now).now_or_never();
         self.desk.begin(lag, None);
         match outcome {
@@ -225,7 +229,10 @@ impl Operator {
             Due::Never => {}
             Due::After(pause) => wake = Some(wake.map_or(pause, |wake| wake.min(pause))),
             Due::Now => match self.applier.report(world, &decision.status).await {
-                Ok(()) => memory.reported = Some(now),
+                Ok(()) => {
+                    memory.reported = Some(now);
+                    self.announced = decision.events;
+                }
                 Err(Refused::Conflict) => {
                     self.troubles.push("somebody else wrote the object in between".to_owned());
                     memory.confirmed = false;

@@ -8,17 +8,40 @@ use serde_json::{Value, json};
 use crate::observe::Watched;
 
 use super::desk::{Fault, lock};
+use super::pods::{Fates, Nature};
 use super::random::Random;
 use super::store::{By, Id};
 use super::{Event, PROMPT, Simulation, USER, autoscaler, fields};
 
 impl Simulation {
+    /// How pods behave from now on, those to come; and how many there may be.
+    pub fn conduct(&mut self, fates: Fates, quota: Option<usize>) {
+        self.deployments.fates = fates;
+        self.deployments.quota = quota;
+    }
+
+    /// The user applies a manifest, for the first time or again: its labels, annotations and spec.
+    pub fn apply(&mut self, name: &str, manifest: &Value) {
+        let id = Id::new(Watched::Microservice, name);
+        if self.store().get(&id).is_none() {
+            let mut body = manifest.clone();
+            body["status"] = json!({"observedGeneration": -1});
+            self.store().create(USER, &id, &body);
+        } else {
+            drop(self.store().edit(USER, &id, |object| {
+                object["spec"] = manifest["spec"].clone();
+                for field in ["labels", "annotations"] {
+                    object["metadata"][field] = manifest["metadata"][field].clone();
+                }
+            }));
+        }
+        self.absorb();
+    }
+
     /// The user applies a manifest.
     pub fn create(&mut self, name: &str, spec: &Value) {
         self.note(&format!("the user creates {name}: {spec}"));
-        let body = json!({"spec": spec, "status": {"observedGeneration": -1}});
-        self.store().create(USER, &Id::new(Watched::Microservice, name), &body);
-        self.absorb();
+        self.apply(name, &json!({ "spec": spec }));
     }
 
     /// The user changes a manifest: a merge patch.
@@ -42,6 +65,22 @@ impl Simulation {
         let looks = self.deployments.kill(&mut lock(&self.store), By::other("node"), pod);
         self.look(looks);
         self.absorb();
+    }
+
+    /// The program in a pod changes its nature.
+    pub fn befall(&mut self, pod: &str, nature: Nature) {
+        self.note(&format!("{pod} turns out to be {nature:?}"));
+        let looks = self.deployments.befall(&mut lock(&self.store), pod, nature);
+        self.look(looks);
+        self.absorb();
+    }
+
+    /// The operator ends, and another process takes its place so much later.
+    pub fn restart(&mut self, after: i64) {
+        self.note("the operator ends");
+        self.operators.clear();
+        let at = self.store().now + after;
+        self.agenda.add(at, Event::Start(0));
     }
 
     /// A node is drained: the pod goes if the budgets allow it.

@@ -1,4 +1,4 @@
-//! Pods, and what becomes of them: their image's tag says how they behave.
+//! Pods, and what becomes of them. In tests their image's tag says how they behave; otherwise they are told.
 
 use serde_json::{Value, json};
 
@@ -22,6 +22,8 @@ pub enum Nature {
     Flaky,
     /// Becomes ready, and some time later dies for good.
     Late,
+    /// Runs, and is never ready.
+    Mute,
 }
 
 impl Nature {
@@ -35,6 +37,51 @@ impl Nature {
             "flaky" => Self::Flaky,
             "late" => Self::Late,
             _ => Self::Sound,
+        }
+    }
+}
+
+/// How pods come to behave as they do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Fates {
+    /// By their image's tag, with times that differ from pod to pod.
+    #[default]
+    ByTag,
+    Told(Told),
+}
+
+/// Every pod is sound and takes the same time, but for those of revisions that are doomed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Milliseconds from its creation until a pod is ready.
+    pub start: i64,
+    /// What becomes of the pods of all revisions but the one that is named.
+    pub doom: Option<(String, Nature)>,
+}
+
+/// What lies before a pod.
+#[derive(Clone, Copy, Debug)]
+struct Fate {
+    nature: Nature,
+    /// Milliseconds until something happens to it by itself.
+    start: i64,
+    /// Milliseconds that it takes to end; `None`: any.
+    end: Option<i64>,
+}
+
+impl Fates {
+    fn of(&self, template: &Value, image: &str, revision: &str, random: &mut Random) -> Fate {
+        match self {
+            Self::ByTag => {
+                let nature = Nature::of(image);
+                let (low, high) = if nature == Nature::Slow { (20_000, 45_000) } else { (800, 5_000) };
+                Fate { nature, start: signed(random.between(low, high)), end: None }
+            }
+            Self::Told(told) => {
+                let doom = told.doom.as_ref().filter(|(spared, _)| spared != revision).map(|(_, nature)| *nature);
+                let pause = template.pointer("/spec/containers/0/lifecycle/preStop/sleep/seconds").and_then(Value::as_i64);
+                Fate { nature: doom.unwrap_or(Nature::Sound), start: told.start, end: Some(1000 * (pause.unwrap_or(0) + 1)) }
+            }
         }
     }
 }
@@ -60,6 +107,7 @@ pub struct Pod {
     labels: Value,
     container: String,
     image: String,
+    fate: Fate,
     state: State,
     since: i64,
     restarts: u32,
@@ -69,15 +117,14 @@ pub struct Pod {
 }
 
 impl Pod {
-    pub fn new(name: String, owner: &str, template_hash: &str, template: &Value, now: i64, born: u64, random: &mut Random) -> Self {
+    /// `place`: the uid of its Deployment, and the hash of the template.
+    pub fn new(name: String, place: (&str, &str), template: &Value, fates: &Fates, (now, born): (i64, u64), random: &mut Random) -> Self {
+        let (owner, template_hash) = place;
         let text =
             |field: &str| template.pointer(&format!("/spec/containers/0/{field}")).and_then(Value::as_str).unwrap_or_default().to_owned();
         let image = text("image");
-        let start = match Nature::of(&image) {
-            Nature::Slow => random.between(20_000, 45_000),
-            _ => random.between(800, 5_000),
-        };
         let mut labels = template.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+        let fate = fates.of(template, &image, revision(&labels), random);
         labels["pod-template-hash"] = json!(template_hash);
         Self {
             name,
@@ -86,10 +133,11 @@ impl Pod {
             labels,
             container: text("name"),
             image,
+            fate,
             state: State::Starting,
             since: now,
             restarts: 0,
-            next: Some(now + i64::try_from(start).unwrap_or_default()),
+            next: Some(now + fate.start),
             born,
         }
     }
@@ -109,18 +157,29 @@ impl Pod {
 
     /// It is told to end.
     pub fn leave(&mut self, now: i64, random: &mut Random) {
-        let grace = i64::try_from(random.between(500, 4_000)).unwrap_or_default();
+        let grace = self.fate.end.unwrap_or_else(|| signed(random.between(500, 4_000)));
         self.turn(State::Leaving, now, Some(grace));
+    }
+
+    /// From now on it is of this nature.
+    pub fn befall(&mut self, nature: Nature, now: i64) {
+        self.fate.nature = nature;
+        match nature {
+            Nature::Crash => self.crash(now, Some(20_000)),
+            Nature::Mute => self.turn(State::Unready, now, None),
+            _ => {}
+        }
     }
 
     /// What was to happen by itself happens. `false`: it is gone.
     pub fn step(&mut self, now: i64, random: &mut Random) -> bool {
-        let mut after = |low, high| Some(i64::try_from(random.between(low, high)).unwrap_or_default());
-        match (self.state, Nature::of(&self.image)) {
+        let mut after = |low, high| Some(signed(random.between(low, high)));
+        match (self.state, self.fate.nature) {
             (State::Leaving, _) => return false,
             (State::Starting, Nature::Bad) => self.turn(State::PullFailed, now, None),
             (State::Starting, Nature::Crash) => self.crash(now, after(10_000, 40_000)),
             (State::Starting | State::Unready, Nature::Flaky) => self.turn(State::Ready, now, after(15_000, 60_000)),
+            (State::Starting, Nature::Mute) => self.turn(State::Unready, now, None),
             (State::Starting, Nature::Late) => self.turn(State::Ready, now, after(20_000, 150_000)),
             (State::Starting, _) => self.turn(State::Ready, now, None),
             (State::Ready, Nature::Flaky) => self.turn(State::Unready, now, after(3_000, 20_000)),
@@ -142,10 +201,6 @@ impl Pod {
         self.state = state;
         self.since = now;
         self.next = next.map(|after| now + after);
-    }
-
-    pub fn revision(&self) -> &str {
-        self.labels.get(labels::REVISION).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// As the API server shows it.
@@ -176,4 +231,12 @@ impl Pod {
             },
         })
     }
+}
+
+fn revision(all: &Value) -> &str {
+    all.get(labels::REVISION).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or_default()
 }

@@ -61,6 +61,7 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
                 "lackingSince",
                 "capacity",
                 "parked",
+                "bake",
                 "failedRevision",
                 "undoRevision",
                 "lastAction",

@@ -8,8 +8,8 @@ use crate::api::patterns::{
     RESOURCE_FIELD, SUBDOMAIN, VARIABLE,
 };
 
-/// Only the first sentence of descriptions stays below these: types that Kubernetes defines, and the companions, whose
-/// fields the main container describes in full.
+/// Only the first sentence of descriptions stays below these: types that Kubernetes defines, probes, which are described in
+/// full for readiness, and the companions, whose fields the main container describes in full.
 pub const SHORTENED: &[&str] = &[
     "env[]",
     "envFrom[]",
@@ -24,6 +24,8 @@ pub const SHORTENED: &[&str] = &[
     "namespaceSelector",
     "podSelector",
     "conditions[]",
+    "probes.liveness",
+    "probes.startup",
 ];
 /// No description stays below these. With its full texts affinity alone would be a fifth of the CRD; its own
 /// description says where they are, and so do those of a profile's defaults.

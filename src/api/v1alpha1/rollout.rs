@@ -25,8 +25,8 @@ pub struct Rollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub min_ready_seconds: Option<i32>,
-    /// Seconds without progress after which the update has failed; for `Canary` and `BlueGreen`, seconds that a step may
-    /// wait for its pods. Pauses and delays do not count. Must exceed `minReadySeconds`. Default 600.
+    /// Seconds without progress after which the update has failed. Pauses and delays do not count. For `Canary` and
+    /// `BlueGreen` up to twice as long once a step has made some. Must exceed `minReadySeconds`. Default 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86400))]
     pub progress_deadline_seconds: Option<i32>,
@@ -51,17 +51,32 @@ pub struct Rollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 604_800))]
     pub scale_down_delay_seconds: Option<i32>,
-    /// Seconds for which the pods of a version that was given up stay, so that they can be looked at. They get no requests
-    /// with `BlueGreen`; with `Canary` they leave at once, because every pod gets requests. Default 30.
+    /// Seconds for which the pods of a version that was given up stay, to be looked at. With `Canary` only after the promotion,
+    /// because before it every pod gets requests. Default 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 604_800))]
     pub abort_scale_down_delay_seconds: Option<i32>,
+    /// Within it the way back to a version that served is without steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback_window: Option<RollbackWindow>,
     /// For `strategy: Canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
     /// For `strategy: BlueGreen`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blue_green: Option<BlueGreen>,
+}
+
+/// Which versions are known well enough to skip the steps of `Canary` and the wait of `BlueGreen`. Both fields must hold.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackWindow {
+    /// How many stable versions before the present one. 0: none.
+    #[schemars(range(min = 0, max = 50))]
+    pub revisions: i32,
+    /// Seconds since it last served. 0: none.
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub seconds: i32,
 }
 
 /// How pods are replaced.
@@ -103,6 +118,19 @@ pub struct Canary {
     /// Done one after the other; after the last one the new version takes over. None: at once, as far as `maxSurge` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<Step>>,
+    /// After its promotion. None unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Bake>,
+}
+
+/// The old pods stay for a while without requests, and take over again by a switch if the new version has too few available
+/// pods for 30 s.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bake {
+    /// Seconds.
+    #[schemars(range(min = 1, max = 604_800))]
+    pub seconds: i32,
 }
 
 /// One step of a canary. Exactly one of the fields.

@@ -76,13 +76,13 @@ pub struct RolloutStatus {
     /// Deployment that runs the candidate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate_deployment: Option<String>,
-    /// Strategy of the rollout under way; the spec's own holds from the next one on.
+    /// Strategy of the rollout under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
     /// Who splits the requests in the rollout under way: `Pods` or `Gateway`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing: Option<Routing>,
-    /// Index of the step in progress, from 0; as large as `steps` when all are done.
+    /// Index of the step in progress, from 0; `steps` when all are done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<i32>,
     /// How many steps there are.
@@ -97,37 +97,43 @@ pub struct RolloutStatus {
     /// Per cent that the candidate has been seen to have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_weight: Option<i32>,
-    /// Since when the candidate has had fewer available pods than its step needs.
+    /// Since when its step lacks pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacking_since: Option<Time>,
-    /// Pods of both revisions together when the step began, where an autoscaler decides how many there are.
+    /// Available pods at `lackingSince`, less those of others that had yet to go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacking_from: Option<i32>,
+    /// Pods of both revisions when the step began, with an autoscaler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<i32>,
-    /// Revision whose remaining steps are skipped, by command.
+    /// Revision whose remaining steps are skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_promotion: Option<String>,
     /// Revision that is held where it is, by command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_revision: Option<String>,
-    /// Revision that takes the place of the one that the spec asks for, by the command `undo`.
+    /// Revision in the place of the spec's, by the command `undo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo_revision: Option<String>,
     /// Revisions that get no requests, and whose pods stay for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parked: Vec<Parked>,
+    /// The stable revision may still be taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Baking>,
     /// When the rollout of the candidate began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// Revision that failed; it is not tried again until the spec changes or a retry is asked for.
+    /// Revision that failed, and is not tried again by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_revision: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Commands by annotation that have been handled, with the value of each.
+    /// Commands that have been handled, with their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handled: BTreeMap<String, String>,
-    /// The last command by annotation, and what came of it.
+    /// The last command, and what came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_action: Option<LastAction>,
 }
@@ -145,6 +151,21 @@ pub struct Parked {
     pub until: Option<Time>,
 }
 
+/// Time after a canary's promotion in which the version before it comes back at once.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Baking {
+    /// Revision that comes back.
+    pub revision: String,
+    /// When it is over.
+    pub until: Time,
+    /// Available pods at the promotion.
+    pub pods: i32,
+    /// Since when too few are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwell_since: Option<Time>,
+}
+
 /// Where a rollout stands.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 pub enum RolloutState {
@@ -152,6 +173,8 @@ pub enum RolloutState {
     Progressing,
     /// It waits for somebody, or for a time.
     Paused,
+    /// It serves, and the version before it may still come back by itself.
+    Baking,
     Completed,
     /// It failed, and the last good revision took its place.
     RolledBack,

@@ -39,9 +39,10 @@ pub struct Brief<'a> {
 }
 
 /// The service in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// The operator has yet to look at the spec as it is now.
+    #[default]
     Unseen,
     Deleting,
     Suspended,

@@ -63,7 +63,7 @@ Examples:
 pub struct Undo {
     #[command(flatten)]
     named: Named,
-    /// Revision to go to, by hash or number; otherwise the one before the present one
+    /// Revision to go to, by hash or number; otherwise the last one that served before the present one
     #[arg(long, value_name = "REVISION")]
     to: Option<String>,
 }

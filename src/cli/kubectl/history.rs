@@ -61,18 +61,20 @@ pub fn recorded(record: &ControllerRevision, service: &str) -> Recorded {
     let name = record.metadata.name.as_deref().unwrap_or_default();
     let start = name.len().saturating_sub(SHORT);
     let hash = name.get(start..).unwrap_or_default().to_owned();
-    Recorded { hash, number: record.revision, image: image(template(record), service) }
+    let since = record.metadata.annotations.as_ref().and_then(|all| all.get(labels::STABLE_SINCE));
+    let stable_since = since.and_then(|since| since.parse().ok());
+    Recorded { hash, number: record.revision, image: image(template(record), service), stable_since }
 }
 
 /// The table, of records from new to old.
 pub fn table(records: &[&ControllerRevision], brief: &Brief, wide: bool) -> Screen {
-    let mut header = vec!["NUMBER", "REVISION", "ROLE", "AGE", "IMAGE", "CAUSE"];
+    let mut header = vec!["NUMBER", "REVISION", "ROLE", "STABLE", "AGE", "IMAGE", "CAUSE"];
     if wide {
         header.push("RECORD");
     }
     let mut rows = vec![header.into_iter().map(|title| word(Tone::Quiet, title)).collect::<Vec<_>>()];
     for (index, record) in records.iter().enumerate() {
-        let Recorded { hash, number, image } = recorded(record, brief.name());
+        let Recorded { hash, number, image, stable_since } = recorded(record, brief.name());
         let role = brief.role(&hash).unwrap_or("-");
         let older = records.get(index + 1).map(|older| template(older));
         let created = record.metadata.creation_timestamp.as_ref();
@@ -80,6 +82,7 @@ pub fn table(records: &[&ControllerRevision], brief: &Brief, wide: bool) -> Scre
             plain(number.to_string()),
             word(Tone::Strong, hash),
             word(role_tone(role), role),
+            plain(stable_since.map_or("-".to_owned(), |since| format!("{} ago", age(brief.now.as_second() - since.as_second())))),
             plain(created.map_or("-".to_owned(), |created| age(brief.now.as_second() - created.0.as_second()))),
             plain(image),
             plain(cause(template(record), older, brief.name())),

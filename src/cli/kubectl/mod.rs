@@ -1,7 +1,7 @@
 //! The kubectl plugin: `kubectl microservice VERB`. It acts with the caller's rights and needs nothing in the cluster but
 //! the CRD. Screens are pure functions of what was fetched ([`screen`]); the verbs only fetch, print and wait.
 
-mod brief;
+pub(super) mod brief;
 mod command;
 mod expect;
 mod failure;
@@ -11,8 +11,8 @@ mod get;
 mod history;
 mod image;
 mod overview;
-mod screen;
-mod session;
+pub(super) mod screen;
+pub(super) mod session;
 mod show;
 mod status;
 mod table;

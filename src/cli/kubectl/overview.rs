@@ -3,7 +3,7 @@
 use crate::api::v1alpha1::{ActionResult, RolloutState, Severity};
 use crate::plan::conditions::READY;
 
-use super::brief::Brief;
+use super::brief::{Brief, age};
 use super::screen::{Screen, Tone, Word, plain, word};
 
 /// Column in which values begin.
@@ -69,7 +69,7 @@ fn rollout(brief: &Brief, screen: &mut Screen) {
     let Some(state) = brief.rollout_state() else { return };
     let tone = match state {
         RolloutState::Completed => Tone::Good,
-        RolloutState::Progressing | RolloutState::Paused => Tone::Busy,
+        RolloutState::Progressing | RolloutState::Paused | RolloutState::Baking => Tone::Busy,
         RolloutState::RolledBack | RolloutState::Aborted | RolloutState::Failed => Tone::Bad,
     };
     let hold = brief.hold().map(|hold| format!(", {}", hold.text(brief.now))).unwrap_or_default();
@@ -79,6 +79,10 @@ fn rollout(brief: &Brief, screen: &mut Screen) {
         let from = progress.stable_revision().map(|stable| format!("from revision {stable} ")).unwrap_or_default();
         let began = candidate.started_at.as_ref().map(|time| format!(", begun {} ago", brief.since(time))).unwrap_or_default();
         screen.prose(label(""), Tone::Plain, &format!("{from}to {}{began}", candidate.at.revision));
+    }
+    if let Some(bake) = &progress.bake {
+        let left = age(bake.until.0.as_second() - brief.now.as_second());
+        screen.prose(label("Bake"), Tone::Busy, &format!("revision {} can come back at once for another {left}", bake.revision));
     }
     for parked in &progress.parked {
         screen.prose(label("Parked"), Tone::Plain, &format!("revision {} in Deployment {}", parked.revision, parked.deployment));

@@ -4,7 +4,7 @@
 use clap::builder::styling::{AnsiColor, Style};
 
 /// Columns in which prose is broken. Commands never are: they must survive copy and paste.
-const WIDTH: usize = 100;
+pub const WIDTH: usize = 100;
 /// Blanks between two columns, as kubectl leaves them.
 const GAP: usize = 3;
 
@@ -94,8 +94,13 @@ impl Screen {
 
     /// A paragraph: the words of `text` after `lead`, broken over lines that all begin below the first.
     pub fn prose(&mut self, lead: Word, tone: Tone, text: &str) {
-        let indent = lead.width();
-        let mut line = vec![lead];
+        self.beside(vec![lead], tone, text);
+    }
+
+    /// A paragraph after several words.
+    pub fn beside(&mut self, lead: Vec<Word>, tone: Tone, text: &str) {
+        let indent = lead.iter().map(Word::width).sum();
+        let mut line = lead;
         let mut used = indent;
         for piece in text.split_whitespace() {
             let width = piece.chars().count();

@@ -42,10 +42,22 @@ pub struct Globals {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Colour {
+pub enum Colour {
     Auto,
     Always,
     Never,
+}
+
+impl Colour {
+    /// Whether what goes to standard output is coloured.
+    pub fn is_on(self) -> bool {
+        let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => io::stdout().is_terminal() && named("NO_COLOR").is_none() && named("TERM").is_none_or(|term| term != "dumb"),
+        }
+    }
 }
 
 /// A connection with the caller's rights.
@@ -127,15 +139,7 @@ pub struct Paper {
 
 impl Paper {
     fn new(globals: &Globals) -> Self {
-        let terminal = io::stdout().is_terminal();
-        let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let welcome = terminal && named("NO_COLOR").is_none() && named("TERM").is_none_or(|term| term != "dumb");
-        let colour = match globals.color {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => welcome,
-        };
-        Self { colour, terminal }
+        Self { colour: globals.color.is_on(), terminal: io::stdout().is_terminal() }
     }
 
     pub fn show(self, screen: &Screen) -> Result<()> {

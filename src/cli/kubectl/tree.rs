@@ -75,7 +75,9 @@ fn rollout(brief: &Brief) -> Option<Node> {
     }));
     let tone = match state {
         crate::api::v1alpha1::RolloutState::Completed => Tone::Good,
-        crate::api::v1alpha1::RolloutState::Progressing | crate::api::v1alpha1::RolloutState::Paused => Tone::Busy,
+        crate::api::v1alpha1::RolloutState::Progressing
+        | crate::api::v1alpha1::RolloutState::Paused
+        | crate::api::v1alpha1::RolloutState::Baking => Tone::Busy,
         _ => Tone::Bad,
     };
     Some(Node { name: format!("Rollout {:?}", brief.strategy()), says: vec![word(tone, brief.rollout()), plain(hold)], below })

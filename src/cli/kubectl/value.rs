@@ -14,6 +14,8 @@ pub struct Recorded {
     pub number: i64,
     /// Of the main container.
     pub image: String,
+    /// When it last became stable. Unknown of one that never did, and of one that did before records said so.
+    pub stable_since: Option<Timestamp>,
 }
 
 /// A value that is new: the operator handles each value once. `known` are the values that it may have handled.
@@ -36,6 +38,7 @@ pub fn candidate(brief: &Brief, verb: &str) -> Result<String> {
         }
     }
     match (brief.progress.candidate_revision(), brief.progress.stable_revision()) {
+        (None, Some(stable)) if brief.progress.bake.is_some() && ["promote", "abort"].contains(&verb) => Ok(stable.clone()),
         (Some(candidate), _) => Ok(candidate.clone()),
         (None, Some(stable)) => refuse(format!("no rollout is under way; revision {stable} serves")),
         (None, None) => refuse("its first rollout has not begun".to_owned()),
@@ -62,7 +65,8 @@ pub fn restartable(brief: &Brief) -> Result<()> {
     )))
 }
 
-/// The revision to go back to: the one that is named, by hash or number, or the one before the present one.
+/// The revision to go back to: the one that is named, by hash or number, or the last one before the present one that
+/// served.
 pub fn previous(brief: &Brief, records: &[Recorded], named: Option<&str>) -> Result<String> {
     let see = format!("see: {}", brief.command("history"));
     let find = |hash: &str| records.iter().find(|record| record.hash == hash);
@@ -80,7 +84,8 @@ pub fn previous(brief: &Brief, records: &[Recorded], named: Option<&str>) -> Res
     let number = present.and_then(|present| find(present)).map(|record| record.number);
     let earlier = records.iter().filter(|record| number.is_some_and(|number| record.number < number) && Some(&record.hash) != failed);
     earlier
-        .max_by_key(|record| record.number)
+        // One that is not known to have served is the last resort.
+        .max_by_key(|record| (record.stable_since.is_some(), record.number))
         .map(|record| record.hash.clone())
         .ok_or_else(|| Failure::Refused(format!("there is no earlier revision on record to go back to; {see}")))
 }

@@ -61,6 +61,7 @@ fn headline(brief: &Brief) -> &'static str {
             "does not serve the new version yet: its rollout waits to begin."
         }
         (_, Some(RolloutState::Paused)) => "does not serve the new version in full yet: its rollout is paused.",
+        (_, Some(RolloutState::Baking)) => "serves the new version, which may still be taken back: it bakes.",
         (_, Some(RolloutState::Completed)) => "serves with too few pods.",
         _ => "does not serve the new version in full yet: its rollout is under way.",
     }
@@ -156,6 +157,10 @@ fn advice(family: &Family, brief: &Brief) -> Vec<Advice> {
     }
     if brief.condition("Stalled").is_some_and(|stalled| stalled.reason == "InvalidSpec") {
         all.push(say("Correct the fields named above:", brief.kubectl(&format!("edit microservice {}", brief.name()))));
+    }
+    if brief.rollout_state() == Some(RolloutState::Baking) {
+        all.push(say("Wait, or keep the new version for good:", brief.command("promote")));
+        all.push(say("Give the new version up, and go back at once:", brief.command("abort")));
     }
     all.extend(pod_advice(family, brief));
     if brief.progress.failed.is_some() && brief.rollout_state().is_some() {

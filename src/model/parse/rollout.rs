@@ -50,7 +50,9 @@ fn complete(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
         scale_down_delay_seconds: given.scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
         abort_scale_down_delay_seconds: given.abort_scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
         routing,
+        rollback_window: given.rollback_window.map_or((0, 0), |window| (window.revisions.try_into().unwrap_or(0), window.seconds.into())),
         steps,
+        bake_seconds: canary.bake.map_or(0, |bake| bake.seconds),
         blue_green: BlueGreen {
             delay_seconds: automatic.then(|| blue_green.auto_promotion_delay_seconds.unwrap_or(0)),
             preview: blue_green.preview_replicas,

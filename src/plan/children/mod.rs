@@ -45,7 +45,7 @@ pub use tidy::tidy;
 /// What must exist now: from the spec and persisted progress, and, where a rollout moves pods between Deployments, from how
 /// many serve so far.
 pub fn children(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Children {
-    let target = history::target(service, &world.revisions);
+    let target = history::wanted(service, progress, &world.revisions);
     let workloads = Workloads::of(world, &Applied::default());
     let sight = Sight { workloads, gateway: Gateway::of(service, world), addressed: false };
     let scene = Scene::of(service, &target.hash, world, &sight, now);
@@ -55,7 +55,9 @@ pub fn children(service: &Service, progress: &Progress, world: &World, now: Time
     let content =
         config_map::build(service).filter(|map| config_map::mounted(service, &target.template).any(|name| name == map.reference.name));
 
-    let mut list = vec![service_account::build(service), revision::build(service, &target)];
+    let mut list = vec![service_account::build(service)];
+    list.push(revision::build(service, &target, history::stable_since(&target.hash, progress, &world.revisions, now)));
+    list.extend(history::promoted(&target, progress, &world.revisions, now).map(|record| revision::record(service, record)));
     let pods = |set: &Set| history::template(&set.at, &target, world);
     list.extend(layout.sets.iter().filter_map(|set| Some(deployment::build(service, set, &pods(set)?))));
     list.extend(content);

@@ -88,5 +88,6 @@ fn record(service: &Service, revisions: &[Revision]) -> Revision {
         number: target.number,
         inputs: target.inputs,
         template: target.template,
+        stable_since: None,
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::workload::Workload;
 use super::drive::{Drive, lack};
 use super::layout::layout;
 use super::scene::{Scene, is_rolling};
-use super::{Step, blue_green};
+use super::{Step, bake, blue_green};
 
 /// Makes the wanted revision the candidate, unless it already serves or has failed. Whether it did: what goes on from there
 /// waits until that is on record.
@@ -23,6 +23,12 @@ pub fn begin(step: &mut Step, scene: &Scene) -> bool {
     }
     if step.progress.failed.as_ref() == Some(&goal) {
         return fallen(step, scene, &goal);
+    }
+    if step.progress.bake.as_ref().is_some_and(|bake| bake.revision == goal) && bake::is_able(scene, &step.progress) {
+        bake::give_back(step, scene);
+        let note = format!("revision {goal}, whose pods are still there, takes its place again");
+        step.events.push(Event::normal("RolloutReverted", "Rollout", note));
+        return false;
     }
     if step.progress.candidate_revision() == Some(&goal) || finished(step, scene) || !clear(step, scene) {
         return false;
@@ -84,6 +90,7 @@ fn clear(step: &mut Step, scene: &Scene) -> bool {
         // Nobody wants to look at what was replaced before it was finished.
         Drive { step, scene }.release(0);
     }
+    bake::end(&mut step.progress);
     if scene.begins_apart() {
         return true;
     }
@@ -106,6 +113,18 @@ fn place(scene: &Scene, revision: &str, strategy: Strategy) -> Placed {
         None => names::suffixed(name, revision),
     };
     Placed { revision: revision.to_owned(), deployment }
+}
+
+/// The revision served a short while ago, so that its steps are skipped: it is among the last stable ones before the present
+/// one, and the one that took its place did so within the window.
+fn is_known(scene: &Scene, goal: &str) -> bool {
+    let (revisions, seconds) = scene.service.rollout.rollback_window;
+    let since = |hash: &str| scene.revisions.iter().find(|known| known.hash == hash)?.stable_since.clone();
+    let Some(began) = since(goal) else { return false };
+    let after: Vec<&Time> = scene.revisions.iter().filter_map(|known| known.stable_since.as_ref()).filter(|at| **at > began).collect();
+    // The one after it may be so new that its record does not say so yet.
+    let ended = after.iter().min().map_or(0, |ended| scene.since(Some(ended)));
+    seconds > 0 && after.len().max(1) <= revisions && ended <= seconds
 }
 
 fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
@@ -138,7 +157,8 @@ fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
         weight: if first && !in_place { 100 } else { 0 },
         observed_weight: 0,
         lacking_since: (!in_place).then_some(Time(scene.now)),
-        full: false,
+        lacking_from: None,
+        full: !first && is_known(scene, goal),
         paused: false,
     }
 }

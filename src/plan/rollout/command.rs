@@ -5,11 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::v1alpha1::{ActionResult, Failure, LastAction, Strategy};
 use crate::model::{Candidate, Commands, Progress, Step as Planned};
-use crate::plan::Event;
+use crate::plan::{Event, revision};
 
 use super::drive::{Drive, enter};
 use super::scene::{ABORTED, Scene, UNDONE};
-use super::{Step, blue_green};
+use super::{Step, bake, blue_green};
 
 /// Longest value that is remembered: a hash and whatever makes it new.
 const LONGEST: usize = 64;
@@ -40,6 +40,25 @@ pub fn obey(step: &mut Step, scene: &Scene) {
         let (revision, rest) = short.split_once(':').unwrap_or((&short, ""));
         let outcome = act(step, scene, revision, rest);
         echo(step, scene, verb, &short, outcome);
+    }
+    refuse_restart(step, scene);
+}
+
+/// A restart changes the spec's version. Where that one failed or was taken out, a restart would bring it back, and not
+/// restart what runs; it waits until that version is wanted again.
+fn refuse_restart(step: &mut Step, scene: &Scene) {
+    let asked = scene.service.commands.restart.as_deref().filter(|asked| revision::restart_of(&step.target.template) != Some(*asked));
+    let Some(short) = asked.map(remembered).filter(|_| step.failed()) else {
+        step.progress.handled.remove("restart");
+        return;
+    };
+    if step.progress.handled.get("restart") != Some(&short) {
+        let failed = &step.target.hash;
+        let why = format!(
+            "revision {failed}, which the spec asks for, failed or was taken out, and a restart would start it again; \
+             to do that: the annotation microservices.dev/retry={failed}"
+        );
+        echo(step, scene, "restart", &short, Err(why));
     }
 }
 
@@ -84,6 +103,10 @@ fn candidate<'a>(step: &'a mut Step, revision: &str) -> Result<&'a mut Candidate
 }
 
 fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcome {
+    if bake::is_baking(&step.progress, revision) {
+        bake::end(&mut step.progress);
+        return Ok("it is left alone; the pods of the version before go".to_owned());
+    }
     if scene.in_place(&step.progress) {
         candidate(step, revision)?;
         return Err("a rolling update has no steps".to_owned());
@@ -121,6 +144,13 @@ fn is_full(rest: &str) -> bool {
 
 fn abort(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
     let held = step.progress.failed.as_deref() == Some(revision) && step.progress.candidate_revision().is_some_and(|hash| hash == revision);
+    if bake::is_baking(&step.progress, revision) {
+        if !bake::is_able(scene, &step.progress) {
+            return Err("the parked pods are not available yet; the command `undo` goes back without them".to_owned());
+        }
+        bake::blame(step, scene, ABORTED, format!("revision {revision} was given up by command"));
+        return Ok(format!("going back to revision {}", step.progress.stable_revision().cloned().unwrap_or_default()));
+    }
     if !held {
         candidate(step, revision)?;
     }
@@ -139,7 +169,7 @@ fn retry(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
     }
     step.progress.forgive();
     if let Some(candidate) = &mut step.progress.candidate {
-        candidate.lacking_since = Some(Time(scene.now));
+        candidate.lacks_from(Time(scene.now));
     }
     Ok(format!("trying revision {revision} again"))
 }

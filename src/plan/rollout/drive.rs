@@ -9,10 +9,11 @@ use crate::model::{Candidate, Placed, Progress, Step as Planned};
 use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
+use super::clock::Left;
 use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
 use super::routed::{self, PROPAGATION_SECONDS};
 use super::scene::{Scene, is_rolling};
-use super::{DEADLINE, Step, blue_green};
+use super::{DEADLINE, Step, bake, blue_green, clock};
 
 /// A step of the state machine in the making.
 pub struct Drive<'a, 'b> {
@@ -22,7 +23,13 @@ pub struct Drive<'a, 'b> {
 
 /// Goes on with the candidate, as far as its pods and the user let it.
 pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
+    go_on(step, scene, began);
+    clock::note(scene, &mut step.progress);
+}
+
+fn go_on(step: &mut Step, scene: &Scene, began: bool) {
     let mut drive = Drive { step, scene };
+    bake::watch(&mut drive);
     drive.drain();
     drive.follow_steps();
     if began {
@@ -41,12 +48,12 @@ pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
     }
     let held = scene.service.rollout.paused || candidate.paused;
     if held {
-        return drive.lacks(None);
+        return drive.lacks_nothing();
     }
     if let Some(lack) = lack {
-        return drive.wait_for(&candidate, &lack);
+        return drive.wait_for(&candidate, &layout, &lack);
     }
-    drive.lacks(None);
+    drive.lacks_nothing();
     drive.advance(&layout);
 }
 
@@ -80,9 +87,10 @@ fn pods_lack(scene: &Scene, layout: &Layout, progress: &Progress, candidate: &Ca
 }
 
 fn lacking(workload: &Workload, target: Size, revision: &str) -> Option<String> {
-    let (wanted, exact) = match target {
-        Size::Fixed(count) => (count, workload.desired == count && workload.total == count),
-        Size::Autoscaled { at_least, .. } => (workload.desired.max(at_least), workload.desired >= at_least.max(1)),
+    let wanted = clock::wanted(workload, target);
+    let exact = match target {
+        Size::Fixed(count) => workload.desired == count && workload.total == count,
+        Size::Autoscaled { at_least, .. } => workload.desired >= at_least.max(1),
     };
     let enough = workload.runs(revision) && exact && workload.available >= wanted;
     (!enough).then(|| format!("{} of {wanted} pods of revision {revision} are available", workload.available.min(wanted)))
@@ -102,8 +110,9 @@ pub fn enter(scene: &Scene, candidate: &mut Candidate, index: usize) {
     candidate.step = index;
     candidate.step_started_at = Some(Time(scene.now));
     // What a gateway has to do for it takes a moment; said here, it costs no write of its own.
-    let waits = planned(scene, candidate.strategy).get(index).is_some_and(Planned::needs_gateway);
-    candidate.lacking_since = waits.then_some(Time(scene.now));
+    if planned(scene, candidate.strategy).get(index).is_some_and(Planned::needs_gateway) {
+        candidate.lacks_from(Time(scene.now));
+    }
 }
 
 impl Drive<'_, '_> {
@@ -132,7 +141,7 @@ impl Drive<'_, '_> {
         };
         if weight != candidate.weight {
             candidate.weight = weight;
-            candidate.lacking_since = Some(Time(scene.now));
+            candidate.lacks_from(Time(scene.now));
             *persisted = autoscaled.then_some(capacity);
         }
     }
@@ -141,36 +150,35 @@ impl Drive<'_, '_> {
     fn drain(&mut self) {
         let scene = self.scene;
         let progress = &mut self.step.progress;
-        for parked in &mut progress.parked {
+        let baking = progress.bake.as_ref().map(|bake| &bake.revision);
+        for parked in progress.parked.iter_mut().filter(|parked| Some(&parked.revision) != baking) {
             parked.until = parked.until.take().filter(|until| until.0 > scene.now);
         }
         progress.parked.retain(|parked| parked.until.is_some() || scene.workloads.named(&parked.deployment).pods() > 0);
         if progress.candidate.is_none() && scene.others(progress).next().is_none() {
             progress.capacity = None;
         }
-        let next = progress.parked.iter().filter_map(|parked| parked.until.as_ref()).map(|until| until.0).min();
+        let timed = progress.parked.iter().filter(|parked| Some(&parked.revision) != baking);
+        let next = timed.filter_map(|parked| parked.until.as_ref()).map(|until| until.0).min();
         if let Some(next) = next {
             self.wake(next.as_second() - scene.now.as_second());
         }
     }
 
-    /// Since when the candidate has lacked pods.
-    fn lacks(&mut self, since: Option<Time>) {
+    /// The candidate has the pods of its step, or does not get any more.
+    fn lacks_nothing(&mut self) {
         if let Some(candidate) = &mut self.step.progress.candidate {
-            candidate.lacking_since = since;
+            (candidate.lacking_since, candidate.lacking_from) = (None, None);
         }
     }
 
     /// Waits for pods until the deadline.
-    fn wait_for(&mut self, candidate: &Candidate, lack: &str) {
+    fn wait_for(&mut self, candidate: &Candidate, layout: &Layout, lack: &str) {
         self.step.lack = Some(lack.to_owned());
-        let since = candidate.lacking_since.clone().unwrap_or(Time(self.scene.now));
-        let deadline = i64::from(self.scene.service.rollout.progress_deadline_seconds);
-        let left = deadline - self.scene.since(Some(&since));
-        self.lacks(Some(since));
-        if left > 0 {
+        if let Left::Seconds(left) = clock::left(self.scene, &mut self.step.progress, layout) {
             return self.wake(left);
         }
+        let deadline = self.scene.service.rollout.progress_deadline_seconds;
         let revision = &candidate.at.revision;
         let refused = self.scene.workloads.named(&candidate.at.deployment).refused;
         let seen = diagnose::worst(self.scene.pods, Some(revision)).or(refused).map(|seen| format!(": {seen}")).unwrap_or_default();
@@ -194,7 +202,7 @@ impl Drive<'_, '_> {
             }
             // With an autoscaler the other side leaves only now that this one has grown.
             if !candidate.routed && self.scene.is_autoscaled() && layout.sets.len() > 1 {
-                candidate.lacking_since = Some(Time(scene.now));
+                candidate.lacks_from(Time(scene.now));
                 return;
             }
         }
@@ -209,6 +217,8 @@ impl Drive<'_, '_> {
                 }
                 return;
             }
+            // The Service names it first.
+            None if bake::is_last(scene, candidate) && layout.sets.len() > 1 && !(layout.pinned.is_some() && scene.addressed) => return,
             None => return self.promote(),
             Some(Planned::Pause(None)) => return,
             Some(Planned::Pause(Some(seconds))) => {
@@ -235,10 +245,12 @@ impl Drive<'_, '_> {
         let old = progress.stable.replace(candidate.at.clone());
         progress.capacity = None;
         progress.parked.retain(|parked| parked.deployment != candidate.at.deployment);
-        if candidate.is_apart()
-            && let Some(old) = old
-        {
-            progress.parked.push(parked(scene, old, if candidate.routed { delay.max(PROPAGATION_SECONDS) } else { delay }));
+        if let Some(old) = old {
+            if bake::is_last(scene, &candidate) {
+                bake::start(scene, progress, &candidate, old);
+            } else if candidate.is_apart() {
+                progress.parked.push(parked(scene, old, if candidate.routed { delay.max(PROPAGATION_SECONDS) } else { delay }));
+            }
         }
         if progress.failed.as_deref() == Some(scene.target) && progress.undo.as_ref() != Some(&candidate.at.revision)
             || candidate.at.revision == scene.target
@@ -272,7 +284,7 @@ impl Drive<'_, '_> {
             let delay = scene.service.rollout.abort_scale_down_delay_seconds;
             self.release(i64::from(delay));
         } else {
-            self.lacks(None);
+            self.lacks_nothing();
         }
     }
 
@@ -301,7 +313,8 @@ impl Drive<'_, '_> {
     }
 }
 
-fn parked(scene: &Scene, at: Placed, seconds: i64) -> Parked {
+/// A set without requests whose pods stay for so many seconds.
+pub fn parked(scene: &Scene, at: Placed, seconds: i64) -> Parked {
     let until = (seconds > 0).then(|| scene.now.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()).flatten();
     Parked { revision: at.revision, deployment: at.deployment, until: until.map(Time) }
 }

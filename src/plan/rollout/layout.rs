@@ -5,6 +5,7 @@ use crate::api::v1alpha1::Strategy;
 use crate::model::{Autoscaling, Candidate, Placed, Progress, Scaling};
 use crate::plan::workload::Workload;
 
+use super::bake;
 use super::blue_green;
 use super::moves::{self, Moving};
 use super::ratio::{follower, part, split};
@@ -91,7 +92,8 @@ pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
     sets.extend(progress.parked.iter().filter_map(|parked| {
         let at = Placed { revision: parked.revision.clone(), deployment: parked.deployment.clone() };
         let pods = scene.workloads.find(&at.deployment)?.desired;
-        let size = Size::Fixed(if parked.until.is_some() { pods } else { 0 });
+        let stays = || bake::wanted(scene, progress, &parked.revision).unwrap_or(pods);
+        let size = Size::Fixed(if parked.until.is_some() { stays() } else { 0 });
         Some(Set { at, role: Role::Parked, target: size, size })
     }));
     sets.extend(scene.others(progress).map(|workload| {
@@ -165,13 +167,19 @@ pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
 pub fn is_gathering(scene: &Scene, progress: &Progress) -> bool {
     let unserved = progress.candidate.as_ref().map_or(0, |candidate| scene.workloads.named(&candidate.at.deployment).pods());
     let others = scene.others(progress).any(|workload| workload.available > 0);
-    scene.apart(progress) && progress.stable.is_some() && progress.parked.is_empty() && unserved == 0 && others
+    let Some(stable) = progress.stable.as_ref().filter(|_| others && unserved == 0 && progress.parked.is_empty()) else { return false };
+    let least = match &scene.service.scaling {
+        Scaling::Fixed(total) => *total,
+        Scaling::Auto(bounds) => progress.capacity.unwrap_or(bounds.min),
+    };
+    scene.apart(progress) && scene.workloads.named(&stable.deployment).available < least
 }
 
 /// Sizes of both sides of a canary by pod ratio.
 fn shares(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &Candidate) -> (Size, Size) {
     let (old, new) = (scene.workloads.named(&stable.deployment), scene.workloads.named(&candidate.at.deployment));
     match &scene.service.scaling {
+        Scaling::Fixed(total) if bake::is_last(scene, candidate) => (Size::Fixed(old.desired), Size::Fixed(*total)),
         Scaling::Fixed(total) => {
             let split = split(*total, candidate.weight, scene.slack(candidate.strategy, *total).surge);
             // Once it has had its pods and lost some, more of them would not help: what is wanted beyond goes to the old.
@@ -182,7 +190,10 @@ fn shares(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &Candi
             let (kept, rest) = if broken { (new.desired, total - new.desired) } else { (split.candidate, split.stable) };
             (Size::Fixed(rest.max(split.stable)), Size::Fixed(kept))
         }
-        Scaling::Auto(bounds) => autoscaled(bounds, &old, &new, progress.capacity, candidate),
+        Scaling::Auto(bounds) => match autoscaled(bounds, &old, &new, progress.capacity, candidate) {
+            (Size::Fixed(_), led) if bake::takes_over(scene, candidate) => (Size::Fixed(old.desired), led),
+            sizes => sizes,
+        },
     }
 }
 
@@ -237,9 +248,9 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
         Moving { pods: pods + lingering(&workload), ..moving }
     };
     let moving: Vec<Moving> = sets.iter().map(state).collect();
-    // The autoscaler's own growth, and that of the side that gains, comes on top: it is wanted.
+    // The autoscaler's own growth, and that of the side that gains, comes on top, and so do pods that are about to be parked.
     let mut slack = scene.slack(strategy, total);
-    if scene.is_autoscaled() {
+    if scene.is_autoscaled() || progress.candidate.as_ref().is_some_and(|candidate| bake::is_last(scene, candidate)) {
         slack.surge += (moving.iter().map(|set| set.target).sum::<i32>() - total).max(0);
     }
     let sizes = moves::next(&moving, total, slack);

@@ -11,8 +11,10 @@
 //! ([`in_place`]); otherwise each revision has a Deployment of its own ([`drive`]), which [`layout`] sizes. What decides
 //! stays in status, so that a pass can be repeated, or made by another process, with the same outcome.
 
+mod bake;
 mod begin;
 mod blue_green;
+mod clock;
 pub mod command;
 mod drive;
 mod in_place;
@@ -38,6 +40,8 @@ use super::revision::{self, Target};
 use super::workload::{Workload, Workloads};
 use super::{Applied, Event};
 use scene::{ABORTED, Beginning, Scene, Sight, recover};
+
+pub use bake::BAKE_FAILED;
 
 /// Why a revision failed, as `status.rollout.failure.reason` says it.
 pub const DEADLINE: &str = "ProgressDeadlineExceeded";
@@ -74,6 +78,7 @@ impl Step {
             };
         }
         match &self.progress.candidate {
+            None if self.progress.bake.is_some() => RolloutState::Baking,
             Some(_) if self.pause.is_some() => RolloutState::Paused,
             Some(_) => RolloutState::Progressing,
             None if self.held.is_some() => RolloutState::Paused,

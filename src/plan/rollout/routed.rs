@@ -27,6 +27,8 @@ pub struct Share {
     /// The Service of the candidate's side selects it. Otherwise that Service leads to the stable revision: a side to which
     /// a gateway may still send requests must not be empty.
     pub selects: bool,
+    /// Something is asked for that it cannot get yet, because no pod of its own is behind its side.
+    pub awaited: bool,
     /// Per cent of the requests.
     pub weight: i32,
     /// Requests with all these headers are its own.
@@ -53,11 +55,15 @@ pub fn share(scene: &Scene, progress: &Progress) -> Option<Share> {
         Step::Mirror(percent) => Some(*percent),
         _ => None,
     });
+    let full = full(scene, progress, stable);
+    let asked =
+        candidate.weight > 0 || headers.as_ref().is_some_and(|headers| !headers.is_empty()) || mirror.is_some_and(|percent| percent > 0);
     Some(Share {
         revision: candidate.at.revision.clone(),
         // What another candidate was given must be taken back before this one stands in its place.
         selects: available > 0 && (selected || !scene.gateway.gives),
-        weight: weight(candidate, full(scene, progress, stable), wanted(scene, progress, stable, candidate), ready),
+        awaited: asked && full > 0 && ready == 0,
+        weight: weight(candidate, full, wanted(scene, progress, stable, candidate), ready),
         headers: headers.filter(|_| ready > 0).unwrap_or_default(),
         mirror: mirror.filter(|_| ready > 0).unwrap_or_default(),
     })
@@ -125,16 +131,14 @@ fn last<T>(scene: &Scene, candidate: &Candidate, says: impl Fn(&Step) -> Option<
 /// Why the gateway has not yet got the step in progress, if it has not.
 pub fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<String> {
     let share = layout.share.as_ref()?;
-    if share.weight != candidate.weight {
-        return Some(format!(
-            "{} ready endpoints carry {} of {} % of the requests",
-            scene.gateway.endpoints, share.weight, candidate.weight
-        ));
-    }
     match &scene.gateway.accepted {
-        Ok(weight) if *weight == share.weight => None,
-        Ok(weight) => Some(format!("the routes have {weight} of {} %", share.weight)),
         Err(why) => Some(why.clone()),
+        _ if share.awaited => Some(format!("pods of revision {} are not yet behind their side of the routes", share.revision)),
+        _ if share.weight != candidate.weight => {
+            let (ready, weight) = (scene.gateway.endpoints, candidate.weight);
+            Some(format!("{ready} ready endpoints carry {} of {weight} % of the requests", share.weight))
+        }
+        Ok(weight) => (*weight != share.weight).then(|| format!("the routes have {weight} of {} %", share.weight)),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::observe::world::{Pod, Revision};
 use crate::plan::gateway::Gateway;
 use crate::plan::workload::{Workload, Workloads};
 
+use super::bake;
 use super::layout::{is_gathering, is_restoring};
 use super::ratio::{Slack, follower};
 
@@ -162,6 +163,12 @@ impl Scene<'_> {
     /// As long as there are pods that must get none, whatever strategy made them, the Service names a revision.
     pub fn pinned<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
         let stable = progress.stable.as_ref();
+        if let (Some(candidate), Some(_)) = (&progress.candidate, stable)
+            && progress.parked.is_empty()
+            && bake::takes_over(self, candidate)
+        {
+            return Some(&candidate.at.revision);
+        }
         if !self.apart(progress) && progress.parked.is_empty() {
             return None;
         }

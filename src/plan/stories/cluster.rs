@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use crate::api::labels;
@@ -214,6 +215,7 @@ impl Story {
             number: object.pointer("/revision").and_then(Value::as_i64).unwrap_or(0),
             inputs: text("/metadata/annotations/microservices.dev~1inputs"),
             template: object.pointer("/data").cloned().unwrap_or_default(),
+            stable_since: text("/metadata/annotations/microservices.dev~1stable-since").parse().ok().map(Time),
         };
         assert!(!revision.hash.is_empty() && !revision.inputs.is_empty(), "a ControllerRevision names its hash and inputs: {object}");
         self.world.revisions.retain(|r| r.name != revision.name);

@@ -88,6 +88,30 @@ fn a_first_rollout_that_fails_stays_and_heals_by_itself() {
 }
 
 #[test]
+fn a_restart_does_not_bring_back_what_was_taken_out() {
+    let mut story = ready_service();
+    let first = story.status().revision.expect("a stable revision");
+    story.edit(|s| s.image = "orders:2".to_owned()).deployment(2, 2, 2, 2);
+    let second = story.status().revision.expect("a stable revision");
+    story.annotate(labels::UNDO, &first).deployment(2, 2, 2, 2);
+    assert_eq!(story.image(), "orders:1");
+    for value in ["now", "again"] {
+        story.annotate(labels::RESTART, value);
+        let refused = story.status().rollout.and_then(|r| r.last_action).expect("an answer");
+        assert_eq!((refused.verb.as_str(), refused.value.as_str(), format!("{:?}", refused.result)), ("restart", value, "Refused".into()));
+        assert!(refused.message.contains(&format!("microservices.dev/retry={second}")), "{}", refused.message);
+        assert_eq!(story.image(), "orders:1");
+    }
+    let events = story.events.len();
+    story.settle();
+    assert_eq!(story.events.len(), events, "it is said once");
+    story.annotate(labels::RETRY, &second).deployment(2, 2, 2, 2);
+    let revision = story.status().revision.expect("a stable revision");
+    assert!(story.image() == "orders:2" && revision != second, "the restart holds for the version of the spec: {revision}");
+    assert!(story.status().rollout.is_some_and(|r| !r.handled.contains_key("restart")));
+}
+
+#[test]
 fn hold_leaves_the_failed_version_in_place() {
     let mut story = ready_service();
     story.edit(|s| s.rollout.get_or_insert_default().on_failure = Some(crate::api::v1alpha1::OnFailure::Hold)).deployment(2, 2, 2, 2);

@@ -20,7 +20,7 @@ use crate::plan::rollout::ratio::Slack;
 use super::autoscaler::{is_ready, selects};
 use super::store::Change;
 
-pub use truth::Truth;
+pub use truth::{Truth, revision};
 
 /// How long, beside the lag of the view, numbers are on their way: the Deployment's controller counts pods first.
 const COUNTING: i64 = 1_500;

@@ -60,7 +60,9 @@ fn grow(record: &Record, before: &Truth, change: &Change, (was, is): (i64, i64),
         let total = if matches!(service.scaling, Scaling::Auto(_)) { total.max(2 * asked) } else { total };
         // By the most generous strategy: the rollout under way may have begun under another one.
         let surge = Slack::of(&service.rollout, Strategy::Canary, i32::try_from(total).unwrap_or(i32::MAX)).surge;
-        total + i64::from(surge) + if named { total } else { 0 }
+        // Those that are about to be parked stay beside the full number of new ones.
+        let apart = named || service.rollout.bake_seconds > 0 && service.rollout.strategy == Strategy::Canary;
+        total + i64::from(surge) + if apart { total } else { 0 }
     });
     let idle: i64 =
         record.truth.progress().parked.iter().filter_map(|parked| before.get(change.id.watched, &parked.deployment)).map(replicas).sum();

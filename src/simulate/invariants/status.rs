@@ -64,7 +64,13 @@ fn promotion_keeps_capacity(record: &Record, before: &Truth, change: &Change, wa
         deployment.map_or(0, |deployment| count(before.serving().filter(|pod| belongs(pod, deployment))))
     };
     let (least, unknown) = (record.least(change), record.unknown(change));
-    let (carried, carries) = (serving(&old.deployment), serving(&new.deployment));
+    // What comes back after a bake gets requests only once the Service has followed; that its pods could take them counts.
+    let comes_back = was.bake.as_ref().is_some_and(|bake| bake.revision == new.revision) && was.candidate.is_none();
+    let ready = |name: &str| {
+        let deployment = before.deployments().find(|(found, _)| *found == name).map(|(_, deployment)| deployment);
+        deployment.map_or(0, |deployment| count(before.ready_pods().filter(|pod| belongs(pod, deployment))))
+    };
+    let (carried, carries) = (serving(&old.deployment), if comes_back { ready(&new.deployment) } else { serving(&new.deployment) });
     // After a switch of the Service the old pods carry nothing; that it did not move too early is another rule.
     if carries + unknown < carried.min(least) {
         broken.push(format!(

@@ -1,5 +1,6 @@
 //! Whole stories in the simulated cluster: first some that are told step by step, then any number of random ones.
 
+mod baking;
 mod moving;
 mod places;
 mod routed;
@@ -68,7 +69,7 @@ impl Story {
     }
 
     pub fn truth(&self) -> Truth {
-        self.0.judge.truth(NAME).cloned().unwrap_or_default()
+        self.0.truth(NAME).cloned().unwrap_or_default()
     }
 
     pub fn progress(&self) -> Progress {
@@ -128,7 +129,13 @@ impl Story {
 
     /// Everything that happened, for a failure's message.
     pub fn told(&self) -> String {
-        format!("{}\n{}", self.0.trace.join("\n"), self.0.violations.join("\n"))
+        let broken: Vec<String> = self.0.violations.iter().map(|(at, what)| format!("{at} ms: {what}")).collect();
+        format!("{}\n{}", self.0.trace.join("\n"), broken.join("\n"))
+    }
+
+    /// The first rule that was broken.
+    pub fn broken(&self) -> Option<String> {
+        self.0.violations.first().map(|(at, what)| format!("{at} ms: {what}"))
     }
 
     pub fn sound(&self) {

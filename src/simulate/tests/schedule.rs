@@ -41,7 +41,7 @@ impl Schedule {
             "image": "orders:1", "port": 8080,
             "rollout": {
                 "strategy": strategy, "progressDeadlineSeconds": 60, "scaleDownDelaySeconds": 20, "abortScaleDownDelaySeconds": 10,
-                "canary": {"steps": [{"setWeight": 25}, {"pause": {"seconds": 10}}, {"setWeight": 60}]},
+                "canary": {"steps": [{"setWeight": 25}, {"pause": {"seconds": 10}}, {"setWeight": 60}], "bake": random.percent(50).then_some(json!({"seconds": 60}))},
             },
         });
         if scope.autoscaled {
@@ -125,6 +125,8 @@ impl Schedule {
             json!({"canary": {"steps": null}}),
             json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {"manual": true}}]}}),
             json!({"canary": {"steps": [{"setWeight": 10}, {"setWeight": 40}, {"pause": {"seconds": 5}}, {"setWeight": 80}, {"pause": {"seconds": 5}}]}}),
+            json!({"canary": {"bake": {"seconds": 90}}}),
+            json!({"canary": {"bake": null}}),
             json!({"blueGreen": {"autoPromotion": false}}),
             json!({"blueGreen": {"autoPromotion": true, "previewReplicas": 1}}),
             json!({"onFailure": "Hold"}),
@@ -146,7 +148,11 @@ impl Schedule {
         let fitting = |verb: &str| match verb {
             "retry" => failed.clone(),
             "undo" => stable.as_ref().map(|at| at.revision.clone()),
-            _ => candidate.as_ref().map(|candidate| candidate.at.revision.clone()),
+            _ => candidate
+                .as_ref()
+                .map(|candidate| &candidate.at)
+                .or(progress.bake.as_ref().and(stable.as_ref()))
+                .map(|at| at.revision.clone()),
         };
         let verb = *self.random.pick(&["promote", "promote", "abort", "retry", "pause", "resume", "undo"]).unwrap();
         let any = || self.random.clone().pick(&known).copied().flatten().cloned();
@@ -224,10 +230,10 @@ impl Schedule {
 fn broken(seed: u64, scope: Scope, actions: usize) -> Option<String> {
     let mut schedule = Schedule::new(seed, scope);
     schedule.play(actions);
-    let mut wrong = schedule.story.0.violations.first().cloned();
+    let mut wrong = schedule.story.broken();
     if wrong.is_none() {
         wrong = schedule.end();
-        wrong = schedule.story.0.violations.first().cloned().or(wrong);
+        wrong = schedule.story.broken().or(wrong);
     }
     let wrong = wrong?;
     if std::env::var("SIMULATE_TRACE").is_ok() {

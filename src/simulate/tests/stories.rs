@@ -1,6 +1,8 @@
 use serde_json::json;
 
 use super::Story;
+use crate::model::Kind;
+use crate::observe::Watched;
 
 fn canary(image: &str) -> serde_json::Value {
     json!({
@@ -63,6 +65,55 @@ fn a_canary_goes_by_its_steps() {
     story.sound();
 }
 
+/// Back to a version that served a short while ago, and to one that did so before that.
+#[test]
+fn a_known_version_comes_back_without_steps() {
+    for (revisions, seconds, skips) in [(1, 3600, false), (2, 3600, true), (2, 60, false), (0, 3600, false), (2, 0, false)] {
+        for mut spec in [canary("orders:1"), blue_green("orders:1", false)] {
+            let window = json!({"revisions": revisions, "seconds": seconds});
+            spec["rollout"]["rollbackWindow"] = window;
+            let mut story = Story::ready(&spec);
+            for image in ["orders:2", "orders:3"] {
+                story.edit(&json!({ "image": image })).run(30);
+                let revision = story.progress().candidate_revision().cloned().unwrap_or_default();
+                story.command("promote", &format!("{revision}:full")).settled();
+                assert_eq!(story.summary(), "Ready/Serving", "{}", story.told());
+            }
+            story.edit(&json!({"image": "orders:1"})).settled();
+            let expected = if skips { "Ready/Serving" } else { "Reconciling/RolloutPaused" };
+            assert_eq!(story.summary(), expected, "{revisions} revisions, {seconds} s\n{}", story.told());
+            story.sound();
+        }
+    }
+}
+
+/// The mark of the revisions that served: one write for each promotion, none for one that was given up.
+#[test]
+fn records_say_who_served() {
+    let mut story = Story::ready(&canary("orders:1"));
+    story.edit(&json!({"image": "orders:2"})).settled();
+    let revision = story.progress().candidate_revision().cloned().unwrap_or_default();
+    story.command("abort", &revision).settled();
+    story.edit(&json!({"image": "orders:3", "rollout": {"canary": {"steps": null}}})).settled();
+    story.lose_status();
+    story.settled();
+    let marks = |story: &Story| -> Vec<(String, bool)> {
+        let truth = story.truth();
+        let records = truth.all(Watched::Child(Kind::ControllerRevision));
+        let found = records.map(|(name, record)| {
+            let hash = name.rsplit_once('-').map(|(_, hash)| hash.to_owned());
+            (story.image(hash.as_ref()), record.pointer("/metadata/annotations/microservices.dev~1stable-since").is_some())
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        found
+    };
+    assert_eq!(marks(&story), [("orders:1".into(), true), ("orders:2".into(), false), ("orders:3".into(), true)], "{}", story.told());
+    let writes = story.0.trace.iter().filter(|line| line.contains("ControllerRevision") && line.contains("changes")).count();
+    assert!(writes <= 3, "{writes} writes of records\n{}", story.told());
+    story.sound();
+}
+
 #[test]
 fn a_canary_is_aborted_by_command() {
     let mut story = Story::ready(&canary("orders:1"));
@@ -84,6 +135,22 @@ fn a_canary_that_fails_is_taken_back() {
         assert_eq!(found, ("Stalled/ProgressDeadlineExceeded".into(), vec![("orders:1".into(), 4)], 4), "{}", story.told());
         story.sound();
     }
+}
+
+/// Four pods one after the other take twice as long as a step may stand still.
+#[test]
+fn a_step_is_not_given_up_while_its_pods_keep_coming() {
+    let mut spec = canary("orders:1");
+    spec["rollout"] = json!({"strategy": "Canary", "progressDeadlineSeconds": 60, "maxSurge": 1});
+    let mut story = Story::ready(&spec);
+    story.edit(&json!({"image": "orders:slow"})).run(90);
+    assert_eq!(story.summary(), "Reconciling/RolloutInProgress", "{}", story.told());
+    assert!(story.serving().len() == 2, "{}", story.told());
+    story.settled();
+    assert_eq!((story.summary(), story.serving()), ("Ready/Serving".into(), vec![("orders:slow".into(), 4)]), "{}", story.told());
+    let again = story.0.trace.iter().filter(|line| line.contains("lackingSince 20") && line.contains("Z→20")).count();
+    assert!((1..=2).contains(&again), "the clock starts again {again} times\n{}", story.told());
+    story.sound();
 }
 
 #[test]

@@ -130,6 +130,7 @@ fn simulated(place: Where, suffix: &str) -> Result<Cluster, String> {
     cluster.clear();
     if place != Where::Bare {
         cluster.install_crd();
+        cluster.install_gateway_api();
     }
     say(&format!(
         "  simulated cluster {name}: ready in {:.1} s; stop it with clusters/sim --name {name} down",

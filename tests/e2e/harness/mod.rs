@@ -3,6 +3,7 @@
 mod account;
 pub mod audit;
 mod cluster;
+mod gateway;
 mod objects;
 mod operator;
 mod process;
@@ -14,6 +15,7 @@ mod user;
 mod witness;
 
 pub use cluster::{MADE_BY_US, RUN, checkout, operator_binary};
+pub use gateway::Gateway;
 pub use objects::*;
 pub use operator::{Operator, Setup};
 pub use process::{run, say};

@@ -5,7 +5,7 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 /// Every kind that stories touch: group, version, plural, and whether it lives in a namespace.
-const KINDS: [(&str, &str, &str, &str, bool); 22] = [
+const KINDS: [(&str, &str, &str, &str, bool); 24] = [
     ("Microservice", "microservices.dev", "v1alpha1", "microservices", true),
     ("MicroserviceProfile", "microservices.dev", "v1alpha1", "microserviceprofiles", false),
     ("Deployment", "apps", "v1", "deployments", true),
@@ -27,6 +27,8 @@ const KINDS: [(&str, &str, &str, &str, bool); 22] = [
     ("Role", "rbac.authorization.k8s.io", "v1", "roles", true),
     ("RoleBinding", "rbac.authorization.k8s.io", "v1", "rolebindings", true),
     ("CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", false),
+    ("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", true),
+    ("GRPCRoute", "gateway.networking.k8s.io", "v1", "grpcroutes", true),
     ("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", true),
 ];
 

@@ -153,6 +153,11 @@ fn commands_name_the_revision_that_they_are_about() {
     let refused = restart(&rolled_back).unwrap_err().to_string();
     assert!(refused.ends_with("to do that: kubectl microservice retry orders"), "{refused}");
 
+    let bake = json!({"revision": STABLE, "until": "2026-11-22T10:30:00Z", "pods": 4});
+    let bakes = with(&samples::ready().object, json!({"status": {"rollout": {"state": "Baking", "bake": bake}}}));
+    assert_eq!(["promote", "abort"].map(|verb| candidate(&bakes, verb)), [CANDIDATE, CANDIDATE]);
+    assert!(candidate(&bakes, "pause").contains("no rollout is under way"));
+
     let failed = |object: &Microservice| said(value::failed(&Brief::of(object, now(), " -n shop")));
     assert_eq!(failed(&rolled_back), CANDIDATE);
     assert!(failed(&samples::ready().object).ends_with("see: kubectl microservice status orders -n shop"));
@@ -161,7 +166,7 @@ fn commands_name_the_revision_that_they_are_about() {
 #[test]
 fn undo_goes_to_the_revision_before() {
     let records: Vec<Recorded> = [("aaaaaaaa", 3), (STABLE, 7), (CANDIDATE, 8)]
-        .map(|(hash, number)| Recorded { hash: hash.to_owned(), number, image: String::new() })
+        .map(|(hash, number)| Recorded { hash: hash.to_owned(), number, image: String::new(), stable_since: None })
         .into();
     let previous = |object: &Microservice, to| said(value::previous(&Brief::of(object, now(), ""), &records, to));
     let undone = with(
@@ -180,6 +185,12 @@ fn undo_goes_to_the_revision_before() {
     for (what, object, to, expected) in table {
         assert_eq!(previous(&object, to), expected, "{what}");
     }
+    // Of those that are known to have served the last one, whatever was tried and given up since.
+    let mut served = records.clone();
+    served[0].stable_since = Some(now());
+    assert_eq!(said(value::previous(&Brief::of(&samples::ready().object, now(), ""), &served, None)), "aaaaaaaa");
+    served[1].stable_since = Some(now());
+    assert_eq!(said(value::previous(&Brief::of(&samples::ready().object, now(), ""), &served, None)), STABLE);
     let alone = value::previous(&Brief::of(&samples::ready().object, now(), ""), &records[2..], None);
     assert!(said(alone).starts_with("there is no earlier revision on record"));
 }
@@ -230,8 +241,12 @@ fn tools_that_would_undo_it_are_named() {
 #[test]
 fn recorded_revisions_in_a_table() {
     let record = |hash: &str, number: i64, image: &str, restart: Option<&str>| -> ControllerRevision {
+        let since = ([STABLE, "aaaaaaaa"].contains(&hash)).then_some("2026-11-22T08:10:00Z");
         serde_json::from_value(json!({
-            "metadata": {"name": format!("orders-{hash}"), "creationTimestamp": "2026-11-22T08:00:00Z"},
+            "metadata": {
+                "name": format!("orders-{hash}"), "creationTimestamp": "2026-11-22T08:00:00Z",
+                "annotations": since.map(|since| json!({"microservices.dev/stable-since": since})),
+            },
             "revision": number,
             "data": {
                 "metadata": {"annotations": restart.map(|value| json!({"microservices.dev/restart": value}))},
@@ -249,11 +264,11 @@ fn recorded_revisions_in_a_table() {
     let object = samples::paused().object;
     let brief = Brief::of(&object, now(), "");
     insta::assert_snapshot!(history::table(&records.iter().collect::<Vec<_>>(), &brief, false).text(false), @r"
-    NUMBER   REVISION   ROLE        AGE   IMAGE      CAUSE
-    9        77ab01cd   candidate   2h    orders:2   restart 2026-11-22T08:00:00Z
-    8        bbbbbbbb   -           2h    orders:2   configuration
-    7        5e6f7a8b   stable      2h    orders:2   image
-    3        aaaaaaaa   -           2h    orders:1   first on record
+    NUMBER   REVISION   ROLE        STABLE     AGE   IMAGE      CAUSE
+    9        77ab01cd   candidate   -          2h    orders:2   restart 2026-11-22T08:00:00Z
+    8        bbbbbbbb   -           -          2h    orders:2   configuration
+    7        5e6f7a8b   stable      110m ago   2h    orders:2   image
+    3        aaaaaaaa   -           110m ago   2h    orders:1   first on record
     ");
 }
 

@@ -1,11 +1,13 @@
 //! Revisions: the target, what is applied, what is kept.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::{Candidate, fresh, only, placed, record, service, with};
+use crate::api::v1alpha1::Baking;
 use crate::model::{ChildRef, Kind, Progress};
 use crate::observe::world::Revision;
-use crate::plan::revision::{kept, target};
+use crate::plan::revision::{kept, stable_since, target};
 
 fn image(tag: &str) -> String {
     format!("port: 8080\nimage: orders:{tag}")
@@ -75,7 +77,8 @@ fn another_template_under_the_same_hash_is_not_mistaken() {
 
 #[test]
 fn a_failed_target_gives_way_to_the_stable_revision() {
-    let known = history(&["1", "2"]);
+    let mut known = history(&["1", "2"]);
+    known[0].stable_since = Some(Time(jiff::Timestamp::UNIX_EPOCH));
     let progress = Progress { stable: Some(placed(&known[0].hash)), failed: Some(known[1].hash.clone()), ..Progress::default() };
     let failed = service(&image("2"));
     let children = with(&failed, &progress, &known);
@@ -103,7 +106,8 @@ fn a_failed_target_gives_way_to_the_stable_revision() {
 
 #[test]
 fn old_records_go_and_those_in_use_stay() {
-    let known = history(&["1", "2", "3", "4", "5", "6"]);
+    let mut known = history(&["1", "2", "3", "4", "5", "6"]);
+    known[0].stable_since = Some(Time(jiff::Timestamp::UNIX_EPOCH));
     let service = service(&format!("{}\nrollout: {{revisionHistoryLimit: 2}}", image("6")));
     let hash = |index: usize| Some(known[index].hash.clone());
     let candidate = Candidate { at: placed(&known[5].hash), ..Candidate::default() };
@@ -189,4 +193,50 @@ fn what_is_not_of_the_pods_is_no_revision() {
 #[test]
 fn nothing_is_retained_without_history() {
     assert_eq!(fresh(&service("files: [{mountPath: /a, content: x}]")).retained, []);
+}
+
+/// Records of the images, the stable one, and what the records say after a pass at this second.
+fn marks(known: &[Revision], stable: usize, asked: &str, second: i64) -> Vec<Revision> {
+    let progress = Progress { stable: Some(placed(&known[stable].hash)), ..Progress::default() };
+    let service = service(&image(asked));
+    let world = super::World { revisions: known.to_vec(), ..super::World::default() };
+    let now = jiff::Timestamp::from_second(second).expect("a time");
+    let children = crate::plan::children::children(&service, &progress, &world, now);
+    let written = children.list.iter().filter(|child| child.reference.kind == Kind::ControllerRevision);
+    let mut after = known.to_vec();
+    for child in written {
+        let since = child.object.pointer("/metadata/annotations/microservices.dev~1stable-since").and_then(|since| since.as_str());
+        let record = after.iter_mut().find(|record| record.name == child.reference.name).expect("on record");
+        record.stable_since = since.map(|since| Time(since.parse().expect("a time")));
+        assert_eq!(child.object["data"], record.template);
+    }
+    after
+}
+
+fn seconds(known: &[Revision]) -> Vec<Option<i64>> {
+    known.iter().map(|record| record.stable_since.as_ref().map(|since| since.0.as_second())).collect()
+}
+
+#[test]
+fn a_record_says_when_its_revision_became_stable() {
+    let known = marks(&history(&["1", "2", "3"]), 0, "1", 100);
+    assert_eq!(seconds(&known), [Some(100), None, None]);
+    assert_eq!(marks(&known, 0, "1", 200), known, "once");
+    let known = marks(&known, 0, "2", 200);
+    assert_eq!(seconds(&known), [Some(100), None, None], "not while it is on its way");
+    let known = marks(&known, 1, "3", 300);
+    assert_eq!(seconds(&known), [Some(100), Some(300), None], "also where the spec has gone on");
+    let known = marks(&known, 0, "3", 400);
+    assert_eq!(seconds(&known), [Some(400), Some(300), None], "again, when it is stable again");
+    let known = marks(&known, 1, "2", 350);
+    assert_eq!(seconds(&known), [Some(400), Some(400), None], "another process's clock may be late");
+    assert_eq!(marks(&known, 1, "2", 360), known);
+
+    let now = jiff::Timestamp::from_second(500).expect("a time");
+    let since = |bake| {
+        let progress = Progress { stable: Some(placed(&known[2].hash)), bake, ..Progress::default() };
+        stable_since(&known[2].hash, &progress, &known, now)
+    };
+    let bake = Baking { revision: known[1].hash.clone(), until: Time(now), pods: 2, unwell_since: None };
+    assert_eq!((since(Some(bake)), since(None)), (None, Some(Time(now))), "not before the end of its bake");
 }

@@ -87,6 +87,8 @@ pub fn possible(setting: &Setting, state: &State) -> Vec<Action> {
         let verbs: &[&'static str] = if on.paused { &["resume", "abort", "promote"] } else { &["pause", "abort", "promote"] };
         all.extend(verbs.iter().map(|verb| Action::Pass { stale: false, writes: ALL, command: Some((verb, false)) }));
         all.push(Action::Pass { stale: false, writes: ALL, command: Some(("promote", true)) });
+    } else if state.saved.bake.is_some() {
+        all.extend(["abort", "promote"].map(|verb| Action::Pass { stale: false, writes: ALL, command: Some((verb, false)) }));
     } else if state.saved.failed.is_some() {
         all.push(Action::Pass { stale: false, writes: ALL, command: Some(("retry", false)) });
     }
@@ -177,7 +179,8 @@ fn pass(
     if stale {
         next.news = None;
     }
-    let about = saved.candidate.as_ref().map(|on| on.at.0).or(saved.failed).unwrap_or_default();
+    let baking = saved.bake.as_ref().and(saved.stable).map(|(revision, _)| revision);
+    let about = saved.candidate.as_ref().map(|on| on.at.0).or(baking).or(saved.failed).unwrap_or_default();
     let service = setting.service(state, command.map(|(verb, full)| (verb, full, about)));
     let (view, before) = (workloads(sets), saved.progress());
     let target = REVISIONS[usize::from(state.target)];
@@ -236,7 +239,7 @@ fn pass(
         if (shrinks || seen.is_none()) && !same {
             continue;
         }
-        report.writes(planned, size)?;
+        report.writes(planned, size, setting.bakes)?;
         write(live, revision, size);
         live.iter_mut().for_each(|live| live.stable = stable);
         written[usize::from(index)] = true;

@@ -1,10 +1,11 @@
 //! The rules that hold in every state, and the end that every fair course comes to.
 
+use crate::api::v1alpha1::Strategy;
 use crate::model::Service;
 
 use super::super::layout::{Layout, Set as Planned};
 use super::act::{self, Action};
-use super::state::{BAD, REVISIONS, Saved, Set, Setting, State, deployment};
+use super::state::{BAD, Bake, REVISIONS, Saved, Set, Setting, State, deployment};
 
 /// A pass under way: what it read, and what it has done so far.
 pub struct Pass<'a> {
@@ -28,14 +29,17 @@ impl Pass<'_> {
     }
 
     /// A Deployment gets another size or another revision.
-    pub fn writes(&mut self, planned: &Planned, size: i32) -> Verdict {
+    pub fn writes(&mut self, planned: &Planned, size: i32, bakes: bool) -> Verdict {
         let before = self.seen(&planned.at.deployment);
         let serves = self.plan.serving().any(|set| set.at == planned.at);
         let asked: i32 = self.plan.serving().map(|set| self.seen(&set.at.deployment).map_or(0, |seen| seen.desired)).sum();
         let had = before.map_or(0, |seen| seen.desired);
         if size > had && self.plan.pinned.is_none() {
             let total = asked - had + size;
-            require(total <= (self.state.pods + 1).max(asked), || format!("rule 1: {total} pods are asked for"))?;
+            // Those that are about to be parked stay beside the full number of new ones.
+            let last = self.saved.candidate.as_ref().filter(|on| bakes && on.strategy == Strategy::Canary && on.weight == 100);
+            let parked = last.and(self.saved.stable).and_then(|(_, home)| self.seen(deployment(home))).map_or(0, |seen| seen.desired);
+            require(total <= (self.state.pods + 1 + parked).max(asked), || format!("rule 1: {total} pods are asked for"))?;
         }
         // What the gateway gives the candidate, or may still give it, its pods must carry.
         let routed = self.state.canary.is_some_and(|revision| planned.at.revision == REVISIONS[usize::from(revision)]);
@@ -132,10 +136,18 @@ pub fn decides(pass: &Pass, service: &Service, after: &Saved, command: Option<(&
         let begun = home == 0 && pass.sets[0].as_ref().is_some_and(|set| set.revision == is.at.0);
         require(!new || !pass.state.frozen || begun, || "a rollout begins while none may".to_owned())?;
     }
+    if let Some(was) = was.filter(|was| was.at.1 != 0 && before.failed.is_none() && after.failed == Some(was.at.0))
+        && after.reason == Some(super::super::DEADLINE)
+    {
+        require(was.lacking == Some(true), || "a revision is given up before its time".to_owned())?;
+    }
     if after.stable == before.stable {
         return Ok(());
     }
     let Some((revision, home)) = after.stable else { return Err("the stable revision is forgotten".to_owned()) };
+    if let Some(bake) = before.bake.as_ref().filter(|bake| bake.revision == revision && was.is_none()) {
+        return comes_back(pass, bake, before.stable, (revision, home), after, command.is_some());
+    }
     let lost = before.stable.is_none() && was.is_none();
     require(was.is_some_and(|was| was.at == (revision, home)) || home == 0 || lost, || "what was no candidate is promoted".to_owned())?;
     let failed = before.failed == Some(revision) && before.stable.is_some();
@@ -147,6 +159,19 @@ pub fn decides(pass: &Pass, service: &Service, after: &Saved, command: Option<(&
     require(enough || pass.stale || lost, || {
         format!("rule 9: {} is promoted with {} pods of {}", REVISIONS[usize::from(revision)], set.available, pass.state.pods)
     })
+}
+
+/// A version that bakes gives way to the one before it: not without a reason, and only to pods that can take over.
+fn comes_back(pass: &Pass, bake: &Bake, from: Option<(u8, u8)>, to: (u8, u8), after: &Saved, asked: bool) -> Verdict {
+    let available = |(_, home): (u8, u8)| pass.seen(deployment(home)).map_or(0, |set| set.available);
+    let (old, new) = (available(to), from.map_or(0, available));
+    require(old > 0 && (old >= pass.state.pods.min(bake.pods) || old > new), || {
+        format!("rule 2: what baked gives way to {old} pods, and has {new}")
+    })?;
+    let wanted = pass.state.target == to.0 || after.undo == Some(to.0);
+    require(asked || wanted || bake.unwell == Some(true), || "what bakes gives way before its patience is over".to_owned())?;
+    let kept = from.is_none_or(|(revision, home)| after.parked.contains(&(revision, home, Some(true))));
+    require(kept, || "the pods that get requests until the Service moves are not kept".to_owned())
 }
 
 /// Steps of a fair course after which everything must be as it should.

@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-use crate::api::v1alpha1::{Failure, Parked, Strategy};
+use crate::api::v1alpha1::{Baking, Failure, Parked, Strategy};
 use crate::model::{Candidate, Commands, Placed, Progress, Service, parse};
 use crate::observe::world::Revision;
 use crate::plan::workload::{Workload, Workloads};
 
 /// Length of every time that a setting names, in seconds. One tick of the clock is as long, so a time is either fresh or over.
-pub const LONG: i64 = 10;
+pub const LONG: i64 = super::super::bake::PATIENCE;
 /// The third revision never becomes ready.
 pub const REVISIONS: [&str; 3] = ["aaaaaaaa", "bbbbbbbb", "badbadba"];
 pub const BAD: u8 = 2;
@@ -31,6 +31,8 @@ pub struct Setting {
     pub hold: bool,
     pub queue: bool,
     pub manual: bool,
+    /// Canaries bake.
+    pub bakes: bool,
     /// Views are old, passes end in the middle, and pods fail.
     pub faults: bool,
     /// The number of pods changes.
@@ -53,6 +55,7 @@ impl Setting {
             hold: false,
             queue: false,
             manual: false,
+            bakes: false,
             faults: true,
             scales: false,
             freezes: false,
@@ -62,12 +65,21 @@ impl Setting {
         };
         let all = vec![
             plain.clone(),
+            Self { name: "canary, baked", bakes: true, scales: true, ..plain.clone() },
             Self { name: "canary, scaled", scales: true, ..plain.clone() },
             Self { name: "canary behind a gateway", routed: true, ..plain.clone() },
             Self { name: "blue-green", strategies: vec![BlueGreen], manual: true, ..plain.clone() },
             Self { name: "frozen", strategies: vec![RollingUpdate, Canary], freezes: true, ..plain.clone() },
             Self { name: "all strategies", strategies: vec![RollingUpdate, Canary, BlueGreen], ..plain.clone() },
-            Self { name: "held and queued", strategies: vec![Canary, BlueGreen], hold: true, queue: true, routed: true, ..plain },
+            Self {
+                name: "held and queued",
+                bakes: true,
+                strategies: vec![Canary, BlueGreen],
+                hold: true,
+                queue: true,
+                routed: true,
+                ..plain
+            },
         ];
         all.into_iter().map(Self::prepared).collect()
     }
@@ -108,6 +120,7 @@ impl Setting {
         if self.routed {
             service.rollout.routing = crate::api::v1alpha1::Routing::Gateway;
         }
+        service.rollout.bake_seconds = if self.bakes { i32::try_from(LONG).unwrap() } else { 0 };
         service.rollout.blue_green.delay_seconds = (!self.manual).then_some(i32::try_from(LONG).unwrap());
         service
     }
@@ -138,10 +151,21 @@ pub struct Saved {
     pub candidate: Option<On>,
     /// Revision, Deployment, and whether its time still runs (fresh, over) or it leaves.
     pub parked: Vec<(u8, u8, Option<bool>)>,
+    pub bake: Option<Bake>,
     pub failed: Option<u8>,
     pub reason: Option<&'static str>,
     pub undo: Option<u8>,
     pub version: u8,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bake {
+    pub revision: u8,
+    pub pods: i32,
+    /// Whether its time still runs.
+    pub runs: bool,
+    /// Whether it has been unwell for long.
+    pub unwell: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -155,6 +179,8 @@ pub struct On {
     /// Whether the time since then is over.
     pub since: Option<bool>,
     pub lacking: Option<bool>,
+    /// How far the step was then.
+    pub from: Option<i32>,
     pub started: Option<bool>,
     pub full: bool,
     pub paused: bool,
@@ -253,6 +279,10 @@ fn ago(over: bool) -> Time {
     Time(if over { now() - SignedDuration::from_secs(LONG) } else { now() })
 }
 
+fn until(runs: bool) -> Time {
+    Time(if runs { now() + SignedDuration::from_secs(LONG) } else { now() })
+}
+
 fn is_over(time: &Time) -> bool {
     (now() - time.0).get_seconds() >= LONG
 }
@@ -264,6 +294,7 @@ fn records() -> Vec<Revision> {
         number: i64::try_from(index).unwrap(),
         inputs: String::new(),
         template: Value::Null,
+        stable_since: None,
     };
     REVISIONS.iter().enumerate().map(record).collect()
 }
@@ -305,6 +336,7 @@ impl Saved {
                 weight: on.weight,
                 observed_weight: on.observed,
                 lacking_since: on.lacking.map(ago),
+                lacking_from: on.from,
                 full: on.full,
                 paused: on.paused,
             }),
@@ -314,9 +346,15 @@ impl Saved {
                 .map(|(revision, home, left)| Parked {
                     revision: hash(*revision),
                     deployment: deployment(*home).to_owned(),
-                    until: left.map(|fresh| Time(if fresh { now() + SignedDuration::from_secs(LONG) } else { now() })),
+                    until: left.map(until),
                 })
                 .collect(),
+            bake: self.bake.as_ref().map(|bake| Baking {
+                revision: hash(bake.revision),
+                until: until(bake.runs),
+                pods: bake.pods,
+                unwell_since: bake.unwell.map(ago),
+            }),
             failed: self.failed.map(hash),
             failure: self.reason.map(|reason| Failure { reason: reason.to_owned(), message: String::new(), at: Time(now()) }),
             undo: self.undo.map(hash),
@@ -325,7 +363,7 @@ impl Saved {
     }
 
     pub fn of(progress: &Progress, version: u8) -> Self {
-        let reasons = [super::super::DEADLINE, super::super::scene::ABORTED, super::super::scene::UNDONE];
+        let reasons = [super::super::DEADLINE, super::super::BAKE_FAILED, super::super::scene::ABORTED, super::super::scene::UNDONE];
         Self {
             stable: progress.stable.as_ref().map(pair),
             candidate: progress.candidate.as_ref().map(|candidate| On {
@@ -337,6 +375,7 @@ impl Saved {
                 observed: candidate.observed_weight,
                 since: candidate.step_started_at.as_ref().map(is_over),
                 lacking: candidate.lacking_since.as_ref().map(is_over),
+                from: candidate.lacking_from,
                 started: candidate.started_at.as_ref().map(is_over),
                 full: candidate.full,
                 paused: candidate.paused,
@@ -346,6 +385,12 @@ impl Saved {
                 .iter()
                 .map(|parked| (number(&parked.revision), place(&parked.deployment), parked.until.as_ref().map(|until| until.0 > now())))
                 .collect(),
+            bake: progress.bake.as_ref().map(|bake| Bake {
+                revision: number(&bake.revision),
+                pods: bake.pods,
+                runs: bake.until.0 > now(),
+                unwell: bake.unwell_since.as_ref().map(is_over),
+            }),
             failed: progress.failed.as_deref().map(number),
             reason: progress.failure.as_ref().and_then(|failure| reasons.into_iter().find(|known| **known == failure.reason)),
             undo: progress.undo.as_deref().map(number),
@@ -362,6 +407,10 @@ impl Saved {
         }
         for (_, _, left) in &mut self.parked {
             *left = left.map(|_| false);
+        }
+        if let Some(bake) = &mut self.bake {
+            bake.runs = false;
+            bake.unwell = bake.unwell.map(|_| true);
         }
     }
 }
