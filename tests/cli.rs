@@ -58,11 +58,12 @@ fn kinds(yaml: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_crd_in_the_repository_is_the_one_of_the_types() {
+fn the_crds_in_the_repository_are_those_of_the_types() {
     let (text, _, code) = run(&["crd"], "");
     assert_eq!(code, 0);
-    let file = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/microservices.yaml")).expect("the file");
-    assert!(text == file, "crds/microservices.yaml is out of date: run `make generate`");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let files = ["microservices.yaml", "microserviceprofiles.yaml"].map(|name| fs::read_to_string(folder.join(name)).expect("the file"));
+    assert!(text == files.concat(), "crds/ is out of date: run `make generate`");
 }
 
 #[test]
@@ -292,4 +293,66 @@ fn wrong_usage_of_the_plugin_and_a_missing_cluster_are_told_apart() {
     }
     let (_, error, code) = plugin(&["get"]);
     assert!(code == 1 && error.starts_with("error: ") && error.contains("kubectl config get-contexts"), "{error}");
+}
+
+const PROFILE: &str = "\
+apiVersion: microservices.dev/v1alpha1
+kind: MicroserviceProfile
+metadata: {name: default}
+spec:
+  defaults: {autoscaling: {minReplicas: 3}}
+  locks: [spec.rollout.strategy]
+";
+
+#[test]
+fn a_profile_by_flag_or_among_the_manifests_holds() {
+    let folder = folder("profile", &[("default.yaml", PROFILE)]);
+    let file = folder.join("default.yaml");
+    let file = file.to_str().expect("a path");
+    let (yaml, notes, code) = run(&["render", "-f", "-", "--profile", file], SHORT);
+    assert_eq!((notes.as_str(), code), ("", 0));
+    assert!(yaml.contains("\n  minReplicas: 3\n") && yaml.contains("\n  replicas: 3\n"), "{yaml}");
+    assert_eq!(run(&["render", "-f", "-"], &format!("{SHORT}---\n{PROFILE}")).0, yaml, "among the manifests");
+
+    let other = SHORT.replace("port: 8080", "rollout: {strategy: Recreate}");
+    let (text, _, code) = run(&["validate", "-f", "-", "--profile", file], &other);
+    assert_eq!(code, 1, "{text}");
+    let line = "standard input:4: Microservice/orders: spec.rollout.strategy: locked by profile `default`: it must be left out, or be `RollingUpdate`";
+    assert!(text.starts_with(line) && text.ends_with("1 valid, 1 invalid, 0 skipped\n"), "{text}");
+
+    let named = SHORT.replace("port: 8080", "profileRef: {name: other}");
+    let (text, _, code) = run(&["validate", "-f", "-", "--profile", file], &named);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("warning: spec.profileRef.name: profile `other` is not among the manifests"), "{text}");
+
+    let (_, notes, code) = run(&["validate", "-f", "-", "--profile", "Cargo.toml"], SHORT);
+    assert_eq!(code, 2, "{notes}");
+}
+
+#[test]
+fn a_profile_is_checked_itself() {
+    for (spec, said) in [
+        (
+            "{rollouts: {freezeWindows: [{name: a, start: 0 25 * * *, durationSeconds: 60}]}}",
+            "spec.rollouts.freezeWindows[0].start: `25` is no hour",
+        ),
+        (
+            "{rollouts: {freezeWindows: [{name: a, start: daily-at-noon, durationSeconds: 60}]}}",
+            "freezeWindows[0].start: must be five fields",
+        ),
+        (
+            "{rollouts: {freezeWindows: [{name: a, start: 0 1 * * *, durationSeconds: 60, timeZone: Europe/Bonn}]}}",
+            "timeZone: `Europe/Bonn` is no time zone",
+        ),
+        ("{rollouts: {maxConcurrent: 0}}", "spec.rollouts.maxConcurrent: must be at least 1"),
+        ("{defaults: {replicas: 3}}", "spec.defaults.replicas: unknown field"),
+        ("{defaults: {autoscaling: {minReplicas: 3, maxReplicas: 2}}}", "`minReplicas` must not exceed `maxReplicas`"),
+        ("{locks: [spec.image]}", "`spec.image` and `spec.profileRef` must not be locked"),
+        ("{locks: [spec.rollout.stratgy]}", "warning: spec.locks[0]: `spec.rollout.stratgy` is no field of a Microservice"),
+    ] {
+        let text = format!("apiVersion: microservices.dev/v1alpha1\nkind: MicroserviceProfile\nmetadata: {{name: a}}\nspec: {spec}\n");
+        let (found, notes, code) = run(&["validate", "-f", "-"], &text);
+        assert_eq!(code, i32::from(!said.starts_with("warning")), "{spec}: {found}{notes}");
+        assert!(found.contains(said), "{spec}: {found}");
+    }
 }

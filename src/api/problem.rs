@@ -21,6 +21,8 @@ pub enum Reason {
     TooMany,
     /// No field of this name.
     Unknown,
+    /// The profile that is named cannot be had.
+    ProfileNotFound,
 }
 
 impl Reason {
@@ -36,6 +38,7 @@ impl Reason {
             Self::TooLong => "FieldValueTooLong",
             Self::TooMany => "FieldValueTooMany",
             Self::Unknown => "FieldUnknown",
+            Self::ProfileNotFound => "ProfileNotFound",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod pod;
+mod profile;
 mod scaling;
 mod service;
 
@@ -22,11 +23,28 @@ pub struct Rule {
     pub field: &'static str,
     /// `Invalid`, `Required` or `Forbidden`: for duplicates the server has a reason too, but with it drops the message.
     pub reason: Reason,
+    pub of: Of,
+}
+
+/// What a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// A Microservice as a whole: not what a profile holds for it, which is but a part.
+    Whole,
+    /// A part, wherever it stands.
+    Part,
+    /// A profile.
+    Profile,
 }
 
 impl Rule {
     const fn new(at: &'static [&'static str], rule: &'static str, message: &'static str) -> Self {
-        Self { at, rule, message, field: "", reason: Reason::Invalid }
+        Self { at, rule, message, field: "", reason: Reason::Invalid, of: Of::Part }
+    }
+
+    const fn of(mut self, of: Of) -> Self {
+        self.of = of;
+        self
     }
 
     const fn field(mut self, field: &'static str) -> Self {
@@ -60,7 +78,7 @@ impl Rule {
 
 /// All rules.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    [service::RULES, pod::RULES, scaling::RULES, access::RULES].into_iter().flatten()
+    [service::RULES, pod::RULES, scaling::RULES, access::RULES, profile::RULES].into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -70,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_rule_finds_its_field_in_the_schema() {
-        let text = crd::microservice().unwrap().to_string();
+        let text = crd::all().unwrap().map(|crd| crd.to_string()).concat();
         for rule in all() {
             let entry = json!(rule.message).to_string();
             assert!(text.contains(&entry), "nowhere in the CRD: {:?} {}", rule.at, rule.message);

@@ -9,36 +9,45 @@ mod words;
 use std::sync::LazyLock;
 
 use kube::core::cel::{CompiledSchema, RootContext, Validator as Rules, compile_schema};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::crd;
 use super::problem::Reason;
-use super::v1alpha1::{Microservice, Problem, Severity};
+use super::v1alpha1::{Microservice, MicroserviceProfile, Problem, Severity};
 
 const GROUP: &str = "microservices.dev";
 const API_VERSION: &str = "microservices.dev/v1alpha1";
 const KIND: &str = "Microservice";
+const PROFILE: &str = "MicroserviceProfile";
 
 /// Everything that can be prepared once. Building it takes some 50 ms, mostly for the rules.
 struct Checker {
     schema: Value,
     structure: jsonschema::Validator,
     rules: CompiledSchema,
+    kind: &'static str,
 }
 
-static CHECKER: LazyLock<Result<Checker, String>> = LazyLock::new(|| {
-    let crd = crd::microservice().map_err(|error| error.to_string())?;
-    let schema = crd::schema(&crd).clone();
-    let structure = structure::validator(&schema).map_err(|error| error.to_string())?;
-    Ok(Checker { rules: compile_schema(&schema), structure, schema })
-});
+static CHECKER: LazyLock<Result<Checker, String>> = LazyLock::new(|| Checker::of(crd::microservice(), KIND));
+static PROFILES: LazyLock<Result<Checker, String>> = LazyLock::new(|| Checker::of(crd::profile(), PROFILE));
+
+impl Checker {
+    fn of(crd: Result<Value, serde_json::Error>, kind: &'static str) -> Result<Self, String> {
+        let schema = crd::schema(&crd.map_err(|error| error.to_string())?).clone();
+        let structure = structure::validator(&schema, kind).map_err(|error| error.to_string())?;
+        Ok(Self { rules: compile_schema(&schema), structure, schema, kind })
+    }
+}
 
 /// Whom an object is addressed to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Address {
     /// A Microservice of this version.
     Ours,
-    /// Meant for us, as it seems, and not a Microservice of this version.
+    /// A profile of this version.
+    Profile,
+    /// Meant for us, as it seems, and of no kind or version that we know.
     Wrong(Problem),
     /// Another kind.
     Other,
@@ -51,6 +60,8 @@ pub fn address(value: &Value) -> Address {
     let wrong = |field, is| Address::Wrong(Problem::error(field, Reason::NotSupported, format!("must be `{is}`")));
     match (version == API_VERSION, kind == KIND) {
         (true, true) => Address::Ours,
+        (true, false) if kind == PROFILE => Address::Profile,
+        (true, false) if words::similar(kind, PROFILE) => wrong("kind", PROFILE),
         (true, false) => wrong("kind", KIND),
         (false, true) if words::similar(group, GROUP) => wrong("apiVersion", API_VERSION),
         (false, _) if group == GROUP => wrong("apiVersion", API_VERSION),
@@ -66,23 +77,48 @@ pub struct Admitted {
 }
 
 /// Reads an object as the server does, or says everything that keeps it from being admitted.
-pub fn read(mut value: Value) -> Result<Admitted, Vec<Problem>> {
-    let problems = check_mut(&mut value);
+pub fn read(value: Value) -> Result<Admitted, Vec<Problem>> {
+    let (object, warnings) = admit(value, &CHECKER)?;
+    Ok(Admitted { object, warnings })
+}
+
+/// Reads a profile likewise, with what its author should know.
+pub fn read_profile(value: Value) -> Result<(MicroserviceProfile, Vec<Problem>), Vec<Problem>> {
+    let (profile, mut warnings): (MicroserviceProfile, _) = admit(value, &PROFILES)?;
+    for (index, lock) in profile.spec.locks.iter().flatten().enumerate() {
+        if !is_field(lock) {
+            let message = format!("`{lock}` is no field of a Microservice: the lock holds nothing");
+            warnings.push(Problem::warning(format!("spec.locks[{index}]"), Reason::NotFound, message));
+        }
+    }
+    Ok((profile, warnings))
+}
+
+/// Whether a Microservice has a field of this path.
+fn is_field(path: &str) -> bool {
+    let Ok(checker) = &*CHECKER else { return true };
+    let steps: Vec<_> = path.split('.').map(|name| structure::Step::Field(name.to_owned())).collect();
+    structure::at(&checker.schema, &steps).is_object()
+}
+
+fn admit<T: DeserializeOwned>(mut value: Value, checker: &Result<Checker, String>) -> Result<(T, Vec<Problem>), Vec<Problem>> {
+    let problems = check_mut(&mut value, checker);
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }
     // What the schema admits can be read: a property test holds this.
     let object = serde_json::from_value(value).map_err(|error| vec![Problem::error("", Reason::TypeInvalid, error.to_string())])?;
-    Ok(Admitted { object, warnings: problems })
+    Ok((object, problems))
 }
 
 /// All that the API server would refuse, and what it would not do everywhere.
 pub fn check(value: &Value) -> Vec<Problem> {
-    check_mut(&mut value.clone())
+    let checker = if address(value) == Address::Profile { &PROFILES } else { &CHECKER };
+    check_mut(&mut value.clone(), checker)
 }
 
-fn check_mut(value: &mut Value) -> Vec<Problem> {
-    let checker = match &*CHECKER {
+fn check_mut(value: &mut Value, checker: &Result<Checker, String>) -> Vec<Problem> {
+    let checker = match checker {
         Ok(checker) => checker,
         Err(error) => return vec![Problem::error("", Reason::Invalid, format!("the CRD's own schema is broken: {error}"))],
     };
@@ -108,7 +144,7 @@ fn check_mut(value: &mut Value) -> Vec<Problem> {
 const NULL: &str = "null means absent, but server-side apply (Helm 4, Flux, Argo CD) refuses it: remove the line";
 
 fn rules(value: &Value, checker: &Checker) -> Vec<Problem> {
-    let context = RootContext { api_version: API_VERSION.to_owned(), api_group: GROUP.to_owned(), kind: KIND.to_owned() };
+    let context = RootContext { api_version: API_VERSION.to_owned(), api_group: GROUP.to_owned(), kind: checker.kind.to_owned() };
     let failed = Rules::new().validate_compiled_with_context(&checker.rules, value, None, Some(&context));
     let errors = failed.err().map(kube::core::cel::ValidationErrors::into_vec).unwrap_or_default();
     errors

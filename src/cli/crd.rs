@@ -1,4 +1,4 @@
-//! `crd`: the CustomResourceDefinition, as it is installed.
+//! `crd`: the CustomResourceDefinitions, as they are installed.
 
 use std::process::ExitCode;
 
@@ -12,19 +12,19 @@ const HEADER: &str = "# Generated from the types in src/api by `microservice-ope
 #[command(after_help = "Example:\n  microservice-operator crd | kubectl apply --server-side -f -")]
 pub struct Args {}
 
-/// Prints the CRD as YAML.
+/// Prints the CRDs as YAML.
 pub fn run(_: &Args) -> ExitCode {
     match text().and_then(|text| output::print(&text).map_err(|error| error.to_string())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: the CRD cannot be printed: {error}");
+            eprintln!("error: the CRDs cannot be printed: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn text() -> Result<String, String> {
-    let crd = crd::microservice().map_err(|error| error.to_string())?;
-    let yaml = output::compact_yaml(&crd).map_err(|error| error.to_string())?;
-    Ok(format!("{HEADER}{yaml}"))
+    let all = crd::all().map_err(|error| error.to_string())?;
+    let yaml = all.iter().map(|crd| Ok(format!("{HEADER}{}", output::compact_yaml(crd).map_err(|error| error.to_string())?)));
+    yaml.collect()
 }

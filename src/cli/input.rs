@@ -24,12 +24,17 @@ pub struct Input {
     /// Namespace of manifests that name none
     #[arg(short, long, value_name = "NAME", default_value = "default")]
     namespace: String,
+    /// File with the MicroserviceProfile to go by; may be repeated. Those among the manifests count as well
+    #[arg(long = "profile", value_name = "FILE")]
+    profiles: Vec<PathBuf>,
 }
 
 /// What was read, and what could not be.
 #[derive(Debug, Default)]
 pub struct Manifests {
     pub documents: Vec<Document>,
+    /// From the files that were named for their profiles.
+    pub profiles: Vec<Document>,
     pub unreadable: Vec<String>,
 }
 
@@ -84,9 +89,24 @@ impl Document {
 }
 
 impl Input {
+    fn read_profiles(&self, all: &mut Manifests) {
+        for path in &self.profiles {
+            let mut held = Manifests::default();
+            self.open(path, &mut held);
+            held.documents.retain(|document| document.kind() == "MicroserviceProfile");
+            if held.documents.is_empty() && held.unreadable.is_empty() {
+                all.unreadable.push(format!("{}: the file holds no MicroserviceProfile", path.display()));
+            }
+            all.profiles.extend(held.documents);
+            all.unreadable.extend(held.unreadable);
+        }
+    }
+
     /// All objects in order, lists taken apart.
     pub fn read(&self) -> Manifests {
-        self.read_all(&self.paths)
+        let mut all = self.read_all(&self.paths);
+        self.read_profiles(&mut all);
+        all
     }
 
     /// All objects of another path, by the same rules.

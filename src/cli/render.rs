@@ -11,7 +11,7 @@ use crate::plan::children::fresh;
 use crate::plan::replicas::replicas;
 
 use super::input::{Document, Input};
-use super::verdict::{self, Verdict};
+use super::verdict::{self, Profiles, Verdict};
 use super::{INVALID, USAGE, output};
 
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,7 @@ Examples:
   microservice-operator render -f orders.yaml
   microservice-operator render -f manifests/ -n shop | kubectl diff -f -
   helm template . | microservice-operator render -f -
+  microservice-operator render -f orders.yaml --profile platform/default.yaml
 
 Exit status: 0 if all were rendered, 1 if a Microservice is invalid (the others are printed), 2 for wrong flags or unreadable files.")]
 pub struct Args {
@@ -44,8 +45,9 @@ enum Format {
 pub fn run(args: &Args) -> ExitCode {
     let manifests = args.input.read();
     let (mut invalid, mut rendered) = (false, Vec::new());
-    for document in &manifests.documents {
-        let problems = match verdict::judge(document) {
+    let profiles = Profiles::of(&manifests);
+    for document in manifests.profiles.iter().chain(&manifests.documents) {
+        let problems = match verdict::judge(document, &profiles) {
             Verdict::Other => {
                 eprintln!("{}: {}/{}: not a Microservice, skipped", document.file(), document.kind(), document.name());
                 continue;
@@ -54,6 +56,7 @@ pub fn run(args: &Args) -> ExitCode {
                 rendered.push((document, objects(&service)));
                 warnings
             }
+            Verdict::Profile(warnings) => warnings,
             Verdict::Invalid(problems) => {
                 invalid = true;
                 problems

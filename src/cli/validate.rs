@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::api::v1alpha1::{Problem, Severity};
 
 use super::input::{Document, Input};
-use super::verdict::{self, Verdict};
+use super::verdict::{self, Profiles, Verdict};
 use super::{INVALID, USAGE, output};
 
 #[derive(Debug, clap::Args)]
@@ -49,14 +49,15 @@ struct Report<'a> {
     problems: Vec<(&'a Document, Problem)>,
 }
 
-/// Checks every Microservice.
+/// Checks every Microservice, and every profile.
 pub fn run(args: &Args) -> ExitCode {
     let manifests = args.input.read();
     let mut report = Report::default();
-    for document in &manifests.documents {
-        let (count, problems) = match verdict::judge(document) {
+    let profiles = Profiles::of(&manifests);
+    for document in manifests.profiles.iter().chain(&manifests.documents) {
+        let (count, problems) = match verdict::judge(document, &profiles) {
             Verdict::Other => (&mut report.skipped, Vec::new()),
-            Verdict::Valid(_, warnings) => (&mut report.valid, warnings),
+            Verdict::Valid(_, warnings) | Verdict::Profile(warnings) => (&mut report.valid, warnings),
             Verdict::Invalid(problems) => (&mut report.invalid, problems),
         };
         *count += 1;
@@ -115,7 +116,7 @@ impl Report<'_> {
         for (document, problem) in &self.problems {
             let level = if problem.severity == Severity::Error { "error" } else { "warning" };
             let line = document.line(&problem.field).map_or_else(String::new, |line| format!(",line={line}"));
-            let (file, title) = (escaped(document.file(), true), escaped(&format!("Microservice {}", document.name()), true));
+            let (file, title) = (escaped(document.file(), true), escaped(&format!("{} {}", document.kind(), document.name()), true));
             let _ = writeln!(text, "::{level} file={file}{line},title={title}::{}", escaped(&problem.to_string(), false));
         }
         text + &self.summary()

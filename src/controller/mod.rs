@@ -5,6 +5,7 @@ mod context;
 mod guard;
 pub mod metrics;
 pub mod pass;
+mod permit;
 mod reconcile;
 
 use std::collections::BTreeSet;

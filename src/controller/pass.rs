@@ -9,11 +9,12 @@ use crate::api::v1alpha1::{MicroserviceStatus, Problem};
 use crate::apply::{Applier, Server};
 use crate::model::Progress;
 use crate::model::parse::{self, Parsed};
-use crate::observe::World;
+use crate::observe::{Key, Stores, World};
 use crate::plan::change::Change;
 use crate::plan::{self, Applied, Children, Decision};
 
 use super::guard::guarded;
+use super::permit::permit;
 
 /// How long status that only counts waits after the last write of status. Pods of a new service become ready within
 /// seconds of each other; the transition to `Ready` then takes the numbers along.
@@ -27,9 +28,20 @@ enum Intent {
     Apply(Box<Parsed>, Progress, Children),
 }
 
-/// parse → children → apply → advance. The second value is the message of a panic in the plan, if it panicked.
-pub async fn work<S: Server>(applier: &Applier<S>, world: &World, now: Timestamp) -> (Applied, Result<Decision, String>) {
-    match guarded(|| intend(world, now)) {
+/// parse → permit → children → apply → advance. The second value is the message of a panic in the plan, if it panicked.
+pub async fn work<S: Server>(
+    applier: &Applier<S>,
+    stores: &Stores,
+    key: &Key,
+    world: &mut World,
+    now: Timestamp,
+) -> (Applied, Result<Decision, String>) {
+    let intent = guarded(|| intend(stores, key, world, now));
+    if !matches!(intent, Ok(Intent::Apply(..))) {
+        stores.leave(key);
+    }
+    let world = &*world;
+    match intent {
         Ok(Intent::Apply(parsed, progress, children)) => {
             let applied = applier.apply(world, &parsed.service, &children).await;
             let decision = guarded(|| plan::advance(&parsed, &progress, world, &children, &applied, now));
@@ -41,12 +53,13 @@ pub async fn work<S: Server>(applier: &Applier<S>, world: &World, now: Timestamp
     }
 }
 
-fn intend(world: &World, now: Timestamp) -> Intent {
-    match parse::parse(&world.object) {
+fn intend(stores: &Stores, key: &Key, world: &mut World, now: Timestamp) -> Intent {
+    match parse::parse_under(&world.object, &world.profile) {
         Err(problems) => Intent::Reject(problems),
         Ok(parsed) if parsed.service.suspend => Intent::Suspend(Box::new(parsed)),
         Ok(parsed) => {
             let progress = Progress::of(&parsed.service.name, world.object.status.as_ref());
+            world.permit = permit(stores, key, &parsed.service, &progress, world, now);
             let children = plan::children::children(&parsed.service, &progress, world, now);
             Intent::Apply(Box::new(parsed), progress, children)
         }

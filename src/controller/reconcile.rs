@@ -8,16 +8,16 @@ use crate::plan::{self, Decision};
 use super::context::{Again, Context};
 use super::pass;
 
-/// gather → parse → children → apply → advance → report. Returns when to look again without being told, if at all.
+/// gather → parse → permit → children → apply → advance → report. Returns when to look again without being told, if at all.
 pub async fn reconcile(context: &Context, key: &Key) -> Option<Again> {
     let pass = context.metrics.begin();
-    let world = match context.gather(key).await {
+    let mut world = match context.gather(key).await {
         Ok(Some(world)) => world,
         Ok(None) => return None,
         Err(again) => return Some(again),
     };
     let now = Timestamp::now();
-    let (applied, decision) = pass::work(&context.applier, &world, now).await;
+    let (applied, decision) = pass::work(&context.applier, &context.stores, key, &mut world, now).await;
     context.count(&applied);
     let decision = decision.unwrap_or_else(|panic| broken(context, &world, &panic, now));
     let (outcome, again) = context.report(key, &world, &applied, decision).await;

@@ -2,8 +2,10 @@
 //! and every default is filled in. What the operator passes on untouched stays in `spec`, in the user's own words.
 
 pub mod access;
+pub mod cron;
 pub mod kind;
 pub mod parse;
+pub mod profile;
 pub mod progress;
 pub mod quantity;
 pub mod route;
@@ -20,6 +22,7 @@ use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, OnSpecCh
 
 pub use access::{Access, Direction, Peer, Who};
 pub use kind::{Autoscaled, Child, ChildRef, Kind};
+pub use profile::Profile;
 pub use progress::{Candidate, Placed, Progress};
 pub use route::{Header, Route, Scale};
 
@@ -30,8 +33,10 @@ pub struct Service {
     pub namespace: String,
     pub uid: String,
     pub generation: i64,
-    /// The spec as written, for what passes through untouched (environment, images, probes, affinity, …).
+    /// The spec as written, over the profile's defaults; for what passes through untouched (environment, images, probes, …).
     pub spec: MicroserviceSpec,
+    /// What the platform team sets.
+    pub profile: Option<Profile>,
     /// `system`, `domain` and `owner` as labels.
     pub labels: BTreeMap<String, String>,
     /// Ports, the main one first. Empty for a worker.

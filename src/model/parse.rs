@@ -8,6 +8,7 @@ mod labels;
 mod overrides;
 mod pod;
 mod ports;
+mod profile;
 mod resources;
 mod rollout;
 mod routes;
@@ -19,10 +20,13 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use serde_json::Map;
 
-use super::{Commands, Service};
+use super::profile::Given;
+use super::{Commands, Profile, Service};
+pub use profile::fill;
+
 use crate::api::labels as names;
 use crate::api::problem::Reason;
-use crate::api::v1alpha1::{DisruptionPolicy, Microservice, MicroserviceSpec, Problem, Severity};
+use crate::api::v1alpha1::{DisruptionPolicy, GatewayRef, Microservice, MicroserviceSpec, Problem, Severity};
 
 /// Problems that are listed at most; the rest is counted. Status must stay readable, and within its schema.
 const LISTED: usize = 64;
@@ -35,26 +39,54 @@ pub struct Parsed {
     pub warnings: Vec<Problem>,
 }
 
-/// Checks and completes a Microservice. Either all problems, warnings included, or a service that cannot be wrong.
+/// Checks and completes a Microservice that has no profile.
 pub fn parse(object: &Microservice) -> Result<Parsed, Vec<Problem>> {
-    let spec = &object.spec;
+    parse_under(object, &Given::None)
+}
+
+/// Checks and completes a Microservice. Either all problems, warnings included, or a service that cannot be wrong.
+pub fn parse_under(object: &Microservice, given: &Given) -> Result<Parsed, Vec<Problem>> {
+    if let Given::Missing(why) = given {
+        return Err(vec![Problem::error("spec.profileRef.name", Reason::ProfileNotFound, why)]);
+    }
+    let profile = given.found();
     let mut found = Findings::default();
+    let whole = profile::below(object, profile, &mut found);
+    let gateway = profile.and_then(|profile| profile.spec.gateway_ref.as_ref());
+    let service = complete(&whole, gateway, &mut found);
+    if let Some(profile) = profile {
+        profile::attribute(&mut found.0, &object.spec, profile);
+        profile::locks(object, profile, &mut found);
+    }
+    match service.filter(|_| !found.any_error()) {
+        Some(mut service) => {
+            service.profile = profile.map(Profile::of);
+            service.defaults = defaults::defaults(&service, &object.spec);
+            Ok(Parsed { service, warnings: found.listed() })
+        }
+        None => Err(found.listed()),
+    }
+}
+
+/// Everything but the profile, of a spec that its defaults are already in.
+fn complete(object: &Microservice, gateway: Option<&GatewayRef>, found: &mut Findings) -> Option<Service> {
+    let spec = &object.spec;
     let ports = ports::ports(spec);
-    ports::references(spec, &ports, &mut found);
-    let access = access::access(spec, &ports, &mut found);
-    let scaling = scaling::scaling(spec, &mut found);
-    let routes = routes::routes(spec, &ports, None, &mut found);
-    let rollout = rollout::rollout(spec, &mut found);
-    let overrides = overrides::overrides(object, &mut found);
-    files::check(spec, &mut found);
-    resources::check(spec, &mut found);
-    pod::check(spec, &mut found);
-    labels::check(spec, &mut found);
+    ports::references(spec, &ports, found);
+    let access = access::access(spec, &ports, found);
+    let scaling = scaling::scaling(spec, found);
+    let routes = routes::routes(spec, &ports, gateway, found);
+    let rollout = rollout::rollout(spec, found);
+    let overrides = overrides::overrides(object, found);
+    files::check(spec, found);
+    resources::check(spec, found);
+    pod::check(spec, found);
+    labels::check(spec, found);
     if found.any_error() {
-        return Err(found.listed());
+        return None;
     }
     let annotation = |key: &str| object.annotations().get(key).cloned();
-    let mut service = Service {
+    Some(Service {
         name: object.name_any(),
         namespace: object.namespace().unwrap_or_default(),
         uid: object.uid().unwrap_or_default(),
@@ -78,11 +110,10 @@ pub fn parse(object: &Microservice) -> Result<Parsed, Vec<Problem>> {
             undo: annotation(names::UNDO),
             restart: annotation(names::RESTART),
         },
+        profile: None,
         defaults: Map::new(),
         spec: spec.clone(),
-    };
-    service.defaults = defaults::defaults(&service);
-    Ok(Parsed { service, warnings: found.listed() })
+    })
 }
 
 /// What is wrong, as it is found.

@@ -164,6 +164,11 @@ impl Progress {
         (self.failed, self.failure, self.undo) = (None, None, None);
     }
 
+    /// A version is being replaced, and that has not failed.
+    pub fn is_replacing(&self) -> bool {
+        self.stable.is_some() && self.candidate_revision().is_some_and(|candidate| self.failed.as_ref() != Some(candidate))
+    }
+
     /// Hash of the stable revision.
     pub fn stable_revision(&self) -> Option<&String> {
         self.stable.as_ref().map(|at| &at.revision)

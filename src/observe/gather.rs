@@ -65,8 +65,19 @@ impl Stores {
             self.expectations.overlay(key, &mut rows);
             rows
         };
-        let world = assemble(key, &rows)?;
-        Ok(world.map(|world| World { unserved: self.unserved(&key.namespace), ..world }))
+        let mut world = assemble(key, &rows)?;
+        if let Some(world) = &mut world {
+            world.unserved = self.unserved(&key.namespace);
+            world.profile = self.profile(key, &world.object);
+        }
+        Ok(world)
+    }
+}
+
+pub(super) fn unpack<T: DeserializeOwned>(row: &Row) -> Result<T, String> {
+    match &row.fact {
+        Fact::Object { body, .. } | Fact::Pod { body, .. } => body.open(),
+        Fact::Endpoints { .. } => Err("only a number is kept of it".to_owned()),
     }
 }
 
@@ -137,10 +148,7 @@ fn microservice(key: &Key, row: &Row) -> Result<Microservice, Unreadable> {
 }
 
 fn open<T: DeserializeOwned>(row: &Row) -> Option<T> {
-    match &row.fact {
-        Fact::Object { body, .. } | Fact::Pod { body, .. } => body.open().ok(),
-        Fact::Endpoints { .. } => None,
-    }
+    unpack(row).ok()
 }
 
 fn text(value: &Value, pointer: &str) -> String {

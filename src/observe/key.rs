@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::Resource;
 use kube::core::{ApiResource, ObjectMeta};
 
-use crate::api::v1alpha1::Microservice;
+use crate::api::v1alpha1::{Microservice, MicroserviceProfile};
 use crate::model::Kind;
 
 /// Namespace and name of a Microservice. Cheap to clone: it is handed from streams to queue to passes.
@@ -41,10 +41,12 @@ pub enum Watched {
     Pod,
     /// Who is behind the Services that routes lead to.
     EndpointSlice,
+    /// Not a service's own: its name is all that its key has.
+    Profile,
 }
 
 impl Watched {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Microservice,
         Self::Child(Kind::ServiceAccount),
         Self::Child(Kind::NetworkPolicy),
@@ -58,6 +60,7 @@ impl Watched {
         Self::Child(Kind::GRPCRoute),
         Self::Pod,
         Self::EndpointSlice,
+        Self::Profile,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -66,6 +69,7 @@ impl Watched {
             Self::Child(kind) => kind.name(),
             Self::Pod => "Pod",
             Self::EndpointSlice => "EndpointSlice",
+            Self::Profile => "MicroserviceProfile",
         }
     }
 
@@ -74,8 +78,9 @@ impl Watched {
         match self {
             Self::Microservice => 0,
             Self::Child(kind) => kind as usize + 1,
-            Self::Pod => Self::ALL.len() - 2,
-            Self::EndpointSlice => Self::ALL.len() - 1,
+            Self::Pod => Self::ALL.len() - 3,
+            Self::EndpointSlice => Self::ALL.len() - 2,
+            Self::Profile => Self::ALL.len() - 1,
         }
     }
 
@@ -85,12 +90,17 @@ impl Watched {
             Self::Child(kind) => resource(kind.group(), kind.version(), kind.name(), kind.plural()),
             Self::Pod => resource("", "v1", "Pod", "pods"),
             Self::EndpointSlice => resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+            Self::Profile => ApiResource::erase::<MicroserviceProfile>(&()),
         }
     }
 
     /// Not every cluster serves it: without it the operator does the rest.
     pub const fn is_optional(self) -> bool {
-        matches!(self, Self::Child(kind) if kind.is_optional())
+        match self {
+            Self::Child(kind) => kind.is_optional(),
+            Self::Profile => true,
+            Self::Microservice | Self::Pod | Self::EndpointSlice => false,
+        }
     }
 
     /// `<plural>.<group>`, as roles and messages of the server spell it.
@@ -130,6 +140,7 @@ mod tests {
         assert_eq!(names[0], "microservices.microservices.dev");
         assert_eq!(names[1], "serviceaccounts");
         assert_eq!(names[7], "deployments.apps");
+        assert_eq!(names[13], "microserviceprofiles.microservices.dev");
         assert_eq!(Watched::Child(Kind::HorizontalPodAutoscaler).resource().api_version, "autoscaling/v2");
     }
 

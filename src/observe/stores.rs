@@ -1,7 +1,7 @@
 //! Watches fill the tables, and make services due.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -18,6 +18,7 @@ use crate::model::Kind;
 use super::expectations::Expectations;
 use super::key::{Key, Watched};
 use super::queue::{Lane, Queue};
+use super::rollouts::{self, Rollouts};
 use super::seen::{Body, Fields, PodFields, Seen, SliceFields};
 use super::tables::{Change, Row, Tables};
 use super::trim::{self, Fact};
@@ -45,8 +46,11 @@ pub struct Stores {
     pub(super) tables: RwLock<Tables>,
     pub(super) expectations: Arc<Expectations>,
     queue: Arc<Queue>,
-    watches: Vec<Arc<Watch>>,
+    pub(super) watches: Vec<Arc<Watch>>,
     errors: Errors,
+    /// Services with the profile that each names, if it names one.
+    pub(super) named: Mutex<HashMap<Key, Box<str>>>,
+    pub(super) rollouts: Rollouts,
 }
 
 /// The running watches. Dropping this stops them.
@@ -73,7 +77,9 @@ impl Stores {
             Scope::Cluster => vec![None],
             Scope::Namespaces(names) => names.iter().cloned().map(Some).collect(),
         };
-        let pairs = Watched::ALL.into_iter().flat_map(|watched| namespaces.iter().map(move |namespace| (watched, namespace.clone())));
+        // Roles in namespaces do not reach what is the cluster's.
+        let seen = Watched::ALL.into_iter().filter(|watched| *watched != Watched::Profile || *scope == Scope::Cluster);
+        let pairs = seen.flat_map(|watched| namespaces.iter().map(move |namespace| (watched, namespace.clone())));
         let watches: Vec<Arc<Watch>> = pairs.map(|(watched, namespace)| Arc::new(Watch::new(watched, namespace))).collect();
         let stores = Arc::new(Self::of(watches));
         let mut tasks = JoinSet::new();
@@ -82,14 +88,22 @@ impl Stores {
             match watch.watched {
                 Watched::Pod => tasks.spawn(follow::<PodFields>(stores, watch, client)),
                 Watched::EndpointSlice => tasks.spawn(follow::<SliceFields>(stores, watch, client)),
-                Watched::Microservice | Watched::Child(_) => tasks.spawn(follow::<Fields>(stores, watch, client)),
+                Watched::Microservice | Watched::Profile | Watched::Child(_) => tasks.spawn(follow::<Fields>(stores, watch, client)),
             };
         }
         (stores, Watches(tasks))
     }
 
     pub(super) fn of(watches: Vec<Arc<Watch>>) -> Self {
-        Self { tables: RwLock::default(), expectations: Arc::default(), queue: Arc::default(), watches, errors: Errors::default() }
+        Self {
+            tables: RwLock::default(),
+            expectations: Arc::default(),
+            queue: Arc::default(),
+            watches,
+            errors: Errors::default(),
+            named: Mutex::default(),
+            rollouts: Rollouts::default(),
+        }
     }
 
     /// Services that are due.
@@ -164,7 +178,7 @@ impl Stores {
 
     /// An object was seen by a list or told of by a watch.
     fn put(&self, watched: Watched, seen: Sighting, epoch: u32, lane: Lane) {
-        let Sighting { key, family, version, fact } = seen;
+        let Sighting { key, family, version, fact, rolling } = seen;
         let row = Row::new(&family, watched, &key.name, version.clone(), fact);
         let change = {
             let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
@@ -173,13 +187,16 @@ impl Stores {
             self.expectations.arrived(&family, watched, &key.name, &version);
             change
         };
+        if watched == Watched::Microservice {
+            self.call(self.rollouts.seen(&key, rolling));
+        }
         let wait = if watched == Watched::Microservice || lane == Lane::Slow { Duration::ZERO } else { BURST };
         match change {
             Change::Nothing => {}
-            Change::Content => self.queue.touch(&family, lane, wait),
+            Change::Content => self.touch(watched, &family, lane, wait),
             Change::Moved { from } => {
-                self.queue.touch(&from, lane, wait);
-                self.queue.touch(&family, lane, wait);
+                self.touch(watched, &from, lane, wait);
+                self.touch(watched, &family, lane, wait);
             }
         }
     }
@@ -191,8 +208,12 @@ impl Stores {
             self.expectations.arrived(&seen.family, watched, &seen.key.name, &seen.version);
             home
         };
+        if watched == Watched::Microservice {
+            self.named().remove(&seen.key);
+            self.call(self.rollouts.gone(&seen.key));
+        }
         for family in home.iter().chain([&seen.family]) {
-            self.queue.touch(family, Lane::Fast, Duration::ZERO);
+            self.touch(watched, family, Lane::Fast, Duration::ZERO);
         }
     }
 
@@ -203,8 +224,12 @@ impl Stores {
             let gone = tables.finish(watch.watched, namespace, list.epoch);
             (gone, self.expectations.listed(watch.watched, namespace, list.since))
         };
+        for (key, _) in gone.iter().filter(|_| watch.watched == Watched::Microservice) {
+            self.named().remove(key);
+            self.call(self.rollouts.gone(key));
+        }
         for family in gone.iter().map(|(_, family)| family).chain(&forgotten) {
-            self.queue.touch(family, Lane::Fast, Duration::ZERO);
+            self.touch(watch.watched, family, Lane::Fast, Duration::ZERO);
         }
     }
 
@@ -227,6 +252,8 @@ pub(super) struct Sighting {
     family: Key,
     version: Version,
     fact: Fact,
+    /// A rollout is under way, of a Microservice.
+    rolling: bool,
 }
 
 /// How an object becomes what is kept of it.
@@ -237,8 +264,10 @@ pub(super) trait Sight: Body + Clone + std::fmt::Debug + Send + 'static {
 impl Sight for Fields {
     fn sight(watched: Watched, seen: Seen<Self>) -> Sighting {
         let key = Key::of(&seen.metadata);
-        let family = if watched == Watched::Microservice { key.clone() } else { trim::family(&seen.metadata) };
-        Sighting { family, version: Version::of(&seen.metadata), key, fact: trim::object(watched, seen) }
+        let own = matches!(watched, Watched::Microservice | Watched::Profile);
+        let family = if own { key.clone() } else { trim::family(&seen.metadata) };
+        let rolling = watched == Watched::Microservice && rollouts::is_under_way(&seen.body);
+        Sighting { rolling, family, version: Version::of(&seen.metadata), key, fact: trim::object(watched, seen) }
     }
 }
 
@@ -249,6 +278,7 @@ impl Sight for PodFields {
             family: trim::family(&seen.metadata),
             version: Version::of(&seen.metadata),
             fact: trim::pod(&seen),
+            rolling: false,
         }
     }
 }
@@ -260,6 +290,7 @@ impl Sight for SliceFields {
             family: trim::family(&seen.metadata),
             version: Version::of(&seen.metadata),
             fact: trim::endpoints(&seen),
+            rolling: false,
         }
     }
 }
@@ -276,7 +307,7 @@ where
     };
     let config = watcher::Config::default().page_size(PAGE);
     let config = match watch.watched {
-        Watched::Microservice => config,
+        Watched::Microservice | Watched::Profile => config,
         Watched::Child(_) | Watched::Pod => config.labels(&format!("{}={}", labels::MANAGED_BY, labels::OPERATOR)),
         // Its controller copies the labels of the Service.
         Watched::EndpointSlice => config.labels(&format!("{}={},{}", labels::MANAGED_BY, labels::OPERATOR, labels::ROUTED)),
@@ -310,7 +341,8 @@ pub(super) fn absorb<B: Sight>(stores: &Stores, watch: &Watch, list: &mut List, 
             watch.works(false);
         }
         Err(error) => {
-            if watch.fails(&error, &stores.errors) {
+            // What the platform team has set holds until a list says otherwise.
+            if watch.fails(&error, &stores.errors) && watched != Watched::Profile {
                 // What the cluster does not serve it does not hold either.
                 *list = stores.begin();
                 stores.finish(watch, list);

@@ -187,3 +187,63 @@ async fn an_answer_that_a_later_list_does_not_hold_is_forgotten_and_its_service_
     assert_eq!(room.due().await, ["orders"]);
     assert!(room.stores.gather(&key).unwrap().unwrap().children.is_empty());
 }
+
+fn user(name: &str, profile: Option<&str>) -> Seen<Fields> {
+    let named = profile.map(|profile| json!({ "name": profile }));
+    seen(&json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1"},
+                 "spec": {"image": "a:1", "profileRef": named}}))
+}
+
+fn profile(name: &str, most: i32) -> Seen<Fields> {
+    seen(&json!({"metadata": {"name": name, "uid": name, "resourceVersion": most.to_string()},
+                 "spec": {"rollouts": {"maxConcurrent": most}}}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_makes_those_due_that_use_it() {
+    let mut room = Room::new();
+    let watch = Watch::new(Watched::Profile, None);
+    let mut list = room.stores.begin();
+    let mut tell = |room: &Room, event| absorb(&room.stores, &watch, &mut list, Ok(event));
+    for (name, named) in [("a", None), ("b", Some("strict")), ("c", Some("default"))] {
+        room.tell(0, watcher::Event::Apply(user(name, named)));
+        room.stores.gather(&Key::new("shop", name)).unwrap();
+    }
+    assert_eq!(room.due().await, ["a", "b", "c"]);
+    tell(&room, watcher::Event::Apply(profile("strict", 1)));
+    assert_eq!(room.due().await, ["b"]);
+    tell(&room, watcher::Event::Apply(profile("default", 1)));
+    let mut due = room.due().await;
+    due.sort();
+    assert_eq!(due, ["a", "c"]);
+    tell(&room, watcher::Event::Apply(profile("default", 1)));
+    assert_eq!(room.due().await, [""; 0], "the same again is no news");
+    let world = room.stores.gather(&Key::new("shop", "a")).unwrap().unwrap();
+    assert_eq!(world.profile.found().and_then(|found| found.metadata.name.as_deref()), Some("default"));
+    tell(&room, watcher::Event::Delete(profile("strict", 2)));
+    assert_eq!(room.due().await, ["b"]);
+    room.tell(0, watcher::Event::Delete(user("b", Some("strict"))));
+    assert_eq!((room.due().await, room.stores.named().len()), (vec!["b".to_owned()], 1));
+}
+
+#[test]
+fn why_a_profile_cannot_be_had_is_told() {
+    let missing = |watches: Vec<Watch>, absent: bool| {
+        let stores = Stores::of(watches.into_iter().map(Arc::new).collect());
+        if absent {
+            let status = kube::core::Status::failure("404 page not found", "NotFound").with_code(404);
+            stores.watches[0].fails(&watcher::Error::InitialListFailed(kube::Error::Api(status.boxed())), &stores.errors);
+        }
+        let watch = Watch::new(Watched::Microservice, None);
+        absorb(&stores, &watch, &mut stores.begin(), Ok(watcher::Event::Apply(user("a", Some("strict")))));
+        match stores.gather(&Key::new("shop", "a")).unwrap().unwrap().profile {
+            crate::model::profile::Given::Missing(why) => why,
+            found => panic!("{found:?}"),
+        }
+    };
+    let alone = vec![Watch::new(Watched::Microservice, Some("shop".to_owned()))];
+    assert!(missing(alone, false).contains("works in single namespaces and sees no profiles"));
+    let all = || vec![Watch::new(Watched::Profile, None)];
+    assert!(missing(all(), true).contains("this cluster has no kind MicroserviceProfile: apply the files under crds/"));
+    assert_eq!(missing(all(), false), "there is no MicroserviceProfile `strict`: create it, or name another one");
+}

@@ -62,7 +62,7 @@ pub fn object(watched: Watched, seen: Seen<Fields>) -> Fact {
     // Kept beside the body, so that a change in nothing else is seen as no change.
     metadata.resource_version = None;
     match watched {
-        Watched::Microservice | Watched::Pod | Watched::EndpointSlice | Watched::Child(Kind::Deployment) => {}
+        Watched::Microservice | Watched::Profile | Watched::Pod | Watched::EndpointSlice | Watched::Child(Kind::Deployment) => {}
         Watched::Child(Kind::HTTPRoute | Kind::GRPCRoute) => {
             let parents = body.get_mut("status").and_then(|status| status.get_mut("parents")).and_then(Value::as_array_mut);
             parents.into_iter().flatten().filter_map(Value::as_object_mut).for_each(timeless);

@@ -86,7 +86,7 @@ impl Watch {
     pub fn fails(&self, error: &watcher::Error, errors: &Errors) -> bool {
         errors.0[self.watched.ordinal()].fetch_add(1, Ordering::Relaxed);
         let text = explain(self.watched, error);
-        let absent = self.watched.is_optional() && is_absent(error);
+        let absent = self.watched.is_optional() && is_absent(self.watched, error);
         let mut health = self.health();
         if health.trouble.as_ref() != Some(&text) {
             if absent {
@@ -111,21 +111,24 @@ impl Watch {
     }
 }
 
-/// The server knows no such kind, or does not let us see it.
-fn is_absent(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause) | watcher::Error::WatchFailed(cause)) = error
-    else {
-        return false;
-    };
-    matches!(cause, kube::Error::Api(status) if status.code == 404 || status.is_forbidden())
+/// The server knows no such kind, or does not let us see it. What profiles say must not be passed over for a missing right.
+fn is_absent(watched: Watched, error: &watcher::Error) -> bool {
+    let forbidden = |status: &kube::core::Status| status.is_forbidden() && watched != Watched::Profile;
+    matches!(cause(error), Some(kube::Error::Api(status)) if status.code == 404 || forbidden(status))
+}
+
+/// What the server or the way there said.
+fn cause(error: &watcher::Error) -> Option<&kube::Error> {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(cause) | WatchStartFailed(cause) | WatchFailed(cause) => Some(cause),
+        _ => None,
+    }
 }
 
 /// What is wrong, and what to do.
 fn explain(watched: Watched, error: &watcher::Error) -> String {
-    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause) | watcher::Error::WatchFailed(cause)) = error
-    else {
-        return error.to_string();
-    };
+    let Some(cause) = cause(error) else { return error.to_string() };
     let name = watched.resource_name();
     match cause {
         kube::Error::Api(status) if status.code == 404 && watched == Watched::Microservice => {
@@ -172,7 +175,20 @@ mod tests {
         let watch = Watch::new(Watched::Child(Kind::HorizontalPodAutoscaler), None);
         watch.fails(&error(404, "NotFound", "the server could not find the requested resource"), &errors);
         assert!(watch.missing().unwrap().1.ends_with("no horizontalpodautoscalers.autoscaling in autoscaling/v2"));
-        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0]);
+        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
+    }
+
+    #[tokio::test]
+    async fn profiles_may_be_absent_but_not_forbidden() {
+        let errors = Errors::default();
+        let watch = Watch::new(Watched::Profile, None);
+        assert!(!watch.fails(&error(403, "Forbidden", "no"), &errors));
+        let (_, why) = watch.missing().unwrap();
+        assert!(why.contains("list and watch on microserviceprofiles.microservices.dev"), "{why}");
+        watch.fails(&error(404, "NotFound", "404 page not found"), &errors);
+        watch.ready().await;
+        assert!(watch.is_unserved() && watch.missing().is_none());
+        assert!(watch.works(true) && !watch.is_unserved());
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::v1alpha1::Microservice;
+use crate::model::profile::{Given, Permit};
 use crate::model::{ChildRef, Kind};
 
 /// One service and all that belongs to it, as last seen.
@@ -30,6 +31,12 @@ pub struct World {
     pub pods: Vec<Pod>,
     /// Pods of each revision that are being deleted, and still run.
     pub leaving: BTreeMap<String, i32>,
+    /// What the platform team sets for it.
+    #[serde(default)]
+    pub profile: Given,
+    /// Whether a rollout may begin now.
+    #[serde(default)]
+    pub permit: Permit,
     /// Its routes with their status, those that are ours.
     pub routes: Vec<Value>,
     /// Ready endpoints of its Services that routes lead to, by name.

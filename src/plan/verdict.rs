@@ -85,6 +85,11 @@ pub fn judge(
         return (Verdict::Reconciling { reason: "RolloutInProgress", message, down: false }, None);
     }
     let least = minimum(service, workload);
+    if let Some(held) = &step.held {
+        let down = !workload.serves(least);
+        let message = format!("{} of {} pods serve; {held}", workload.available, workload.desired);
+        return (Verdict::Reconciling { reason: "RolloutWaiting", message, down }, None);
+    }
     if workload.serves(least) {
         return (serving(step, workload), None);
     }
@@ -153,7 +158,8 @@ fn rolling(step: &Step, world: &World, workload: &Workload) -> Verdict {
         Some(stable) => format!("rolling from revision {} to {revision}", stable.revision),
         None => format!("first rollout, revision {revision}"),
     };
-    let trouble = diagnose::worst(&world.pods, Some(revision)).map(|t| format!("; {t}")).unwrap_or_default();
+    let next = step.held.as_ref().map(|held| format!("; {held}")).unwrap_or_default();
+    let trouble = diagnose::worst(&world.pods, Some(revision)).map(|t| format!("; {t}")).unwrap_or_default() + &next;
     if let Some(pause) = &step.pause {
         let message = format!("{what}: {}; {pause}{trouble}", place(candidate));
         return Verdict::Reconciling { reason: "RolloutPaused", message, down: false };

@@ -188,9 +188,9 @@ impl Operator {
     }
 
     async fn reconcile(&mut self, key: &Key, now: i64) -> Option<Duration> {
-        let world = self.gather(key).await?;
+        let mut world = self.gather(key).await?;
         let time = Timestamp::from_millisecond(now).unwrap_or_default();
-        let (applied, decision) = pass::work(&self.applier, &world, time).await;
+        let (applied, decision) = pass::work(&self.applier, self.feed.stores(), key, &mut world, time).await;
         self.troubles = applied.failures.iter().map(|failure| format!("{}: {}", failure.child, failure.message)).collect();
         self.troubles.extend(decision.as_ref().err().cloned());
         let decision = decision.unwrap_or_else(|panic| plan::broken(&world, &panic, time));

@@ -240,8 +240,9 @@ impl Store {
     fn skeleton(&mut self, id: &Id) -> Value {
         self.uids += 1;
         let resource = id.watched.resource();
+        let namespace = (id.watched != Watched::Profile).then_some(NAMESPACE);
         let metadata = json!({
-            "name": id.name, "namespace": NAMESPACE, "uid": format!("uid-{}", self.uids), "creationTimestamp": time(self.now),
+            "name": id.name, "namespace": namespace, "uid": format!("uid-{}", self.uids), "creationTimestamp": time(self.now),
         });
         json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata})
     }

@@ -45,6 +45,7 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
         }
         Watched::EndpointSlice => vec![Some(format!("{} endpoints", after["endpoints"].as_array().map_or(0, Vec::len)))],
         Watched::Pod => vec![Some(pod(after))],
+        Watched::Profile => vec![field("generation", "/metadata/generation")],
         Watched::Microservice => {
             let mut all = vec![field("generation", "/metadata/generation"), condition(before, after)];
             let fields = [

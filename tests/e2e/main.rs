@@ -38,6 +38,7 @@ mod gateway;
 mod leader;
 mod ownership;
 mod plugin;
+mod profile;
 mod quiet;
 mod real_gateway;
 mod real_install;

@@ -28,8 +28,17 @@ pub const SHORTENED: &[&str] = &[
     "probes.startup",
 ];
 /// No description stays below these. With its full texts affinity alone would be a fifth of the CRD; its own
-/// description says where they are.
-pub const UNDESCRIBED: &[&str] = &["affinity"];
+/// description says where they are, and so do those of a profile's defaults.
+pub const UNDESCRIBED: &[&str] = &[
+    "affinity",
+    "spec.defaults.resources",
+    "spec.defaults.autoscaling",
+    "spec.defaults.probes",
+    "spec.defaults.placement",
+    "spec.defaults.rollout",
+];
+/// Taken as it comes, and read by the operator: spelled out it would be half of the profile's CRD.
+pub const FREE: &str = "spec.defaults.placement.affinity";
 /// A field of a shared type that makes no sense here.
 pub const REFUSED: &str = "initContainers[].probes";
 
@@ -74,6 +83,8 @@ fn lists() -> Vec<(&'static str, Value)> {
         ("sidecars[].env", keyed("name", 256)),
         ("envFrom", json!({"maxItems": 32})),
         ("imagePullSecrets", keyed("name", 16)),
+        ("locks", set(64)),
+        ("freezeWindows", keyed("name", 16)),
         ("canary.steps", json!({"maxItems": 50})),
         ("spec.routes", keyed("name", 16)),
         ("rollout.parked", json!({"maxItems": 64})),

@@ -3,42 +3,61 @@
 use serde_json::{Map, Value, json};
 
 use super::facets;
-use crate::api::rules;
+use crate::api::rules::{self, Rule};
 
-/// Rewrites a whole schema, from its root.
-pub fn shape(root: &mut Value) {
-    walk(root, &[], &facets::facets());
+/// Rewrites a whole schema, from its root. The rules are those that the kind has.
+pub fn shape(root: &mut Value, rules: fn(&Rule) -> bool) {
+    walk(root, &[], &Guide { facets: facets::facets(), rules });
+}
+
+/// What is the same for all nodes.
+struct Guide {
+    facets: Vec<(&'static str, Value)>,
+    rules: fn(&Rule) -> bool,
 }
 
 /// `path` says where a node is: names of properties, `[]` for an item of a list, `{}` for a value of a map.
-fn walk(node: &mut Value, path: &[&str], facets: &[(&str, Value)]) {
+fn walk(node: &mut Value, path: &[&str], guide: &Guide) {
     let Some(schema) = node.as_object_mut() else { return };
-    if ends_with(path, facets::REFUSED) {
-        *schema = refused();
+    if ends_with(path, facets::FREE) {
+        *schema = free();
     }
     plain_types(schema);
     describe(schema, path);
-    for (at, facet) in facets {
+    let whole = path;
+    // What a profile holds for Microservices is of the same shape as there, and the same must hold.
+    let inner: Vec<&str>;
+    let path = match path {
+        ["spec", "defaults", field, rest @ ..] => {
+            inner = ["spec", field].into_iter().chain(rest.iter().copied()).collect();
+            inner.as_slice()
+        }
+        _ => path,
+    };
+    if ends_with(path, facets::REFUSED) {
+        *schema = refused();
+    }
+    for (at, facet) in &guide.facets {
         if ends_with(path, at) {
             merge(schema, facet);
         }
     }
     bound(schema, path.first() == Some(&"status"));
-    admit(schema, path);
+    admit(schema, path, guide.rules);
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for (name, child) in properties {
-            below(child, name, path, facets);
+            below(child, name, whole, guide);
         }
     }
     for (keyword, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
         if let Some(child) = schema.get_mut(keyword) {
-            below(child, mark, path, facets);
+            below(child, mark, whole, guide);
         }
     }
 }
 
-fn below(child: &mut Value, name: &str, path: &[&str], facets: &[(&str, Value)]) {
-    walk(child, &[path, &[name]].concat(), facets);
+fn below(child: &mut Value, name: &str, path: &[&str], guide: &Guide) {
+    walk(child, &[path, &[name]].concat(), guide);
 }
 
 /// Takes out what the derive adds and the server misreads.
@@ -82,11 +101,13 @@ fn describe(schema: &mut Map<String, Value>, path: &[&str]) {
 /// A field that exists to be refused with a reason: if it were unknown, clients that do not ask for strict validation
 /// would lose it without a word.
 fn refused() -> Map<String, Value> {
-    let schema = json!({
-        "type": "object",
-        "description": "Not for containers that run to completion.",
-        "x-kubernetes-preserve-unknown-fields": true,
-    });
+    let mut schema = free();
+    schema.insert("description".to_owned(), json!("Not for containers that run to completion."));
+    schema
+}
+
+fn free() -> Map<String, Value> {
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     schema.as_object().cloned().unwrap_or_default()
 }
 
@@ -118,8 +139,9 @@ fn bound(schema: &mut Map<String, Value>, status: bool) {
     schema.insert(add.0.to_owned(), json!(add.1));
 }
 
-fn admit(schema: &mut Map<String, Value>, path: &[&str]) {
-    let here: Vec<Value> = rules::all().filter(|rule| rule.at.iter().any(|at| ends_with(path, at))).map(rules::Rule::to_schema).collect();
+fn admit(schema: &mut Map<String, Value>, path: &[&str], wanted: fn(&Rule) -> bool) {
+    let here = rules::all().filter(|rule| wanted(rule) && rule.at.iter().any(|at| ends_with(path, at)));
+    let here: Vec<Value> = here.map(Rule::to_schema).collect();
     if !here.is_empty() {
         schema.insert("x-kubernetes-validations".to_owned(), json!(here));
     }

@@ -1,6 +1,6 @@
 //! How many pods, how they are replaced, where they run.
 
-use super::Rule;
+use super::{Of, Rule};
 
 pub const RULES: &[Rule] = &[
     Rule::new(
@@ -79,13 +79,15 @@ pub const RULES: &[Rule] = &[
         "!has(self.canary) || (has(self.strategy) && self.strategy == 'Canary')",
         "`canary` needs `strategy: Canary`",
     )
-    .field(".strategy"),
+    .field(".strategy")
+    .of(Of::Whole),
     Rule::new(
         &["spec.rollout"],
         "!has(self.blueGreen) || (has(self.strategy) && self.strategy == 'BlueGreen')",
         "`blueGreen` needs `strategy: BlueGreen`",
     )
-    .field(".strategy"),
+    .field(".strategy")
+    .of(Of::Whole),
     Rule::new(
         &["steps[]"],
         "[has(self.setWeight), has(self.pause), has(self.setScale), has(self.match), has(self.mirror)].exists_one(given, given)",

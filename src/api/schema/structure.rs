@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{API_VERSION, KIND};
+use super::API_VERSION;
 
 /// What users may write under `metadata`, and what the server writes there, since people validate what they got from it.
 const METADATA: [&str; 15] = [
@@ -23,11 +23,15 @@ const METADATA: [&str; 15] = [
     "uid",
 ];
 
-/// A validator of the whole object.
-pub fn validator(schema: &Value) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
+/// A validator of the whole object, of this kind.
+pub fn validator(schema: &Value, kind: &str) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
     let mut schema = schema.clone();
     let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
-    if let Some(metadata) = schema["properties"]["metadata"]["properties"].as_object_mut() {
+    let metadata = &mut schema["properties"]["metadata"];
+    if metadata.is_null() {
+        *metadata = json!({"type": "object", "properties": {}});
+    }
+    if let Some(metadata) = metadata["properties"].as_object_mut() {
         for name in METADATA {
             let known = if ["labels", "annotations"].contains(&name) { texts.clone() } else { json!({}) };
             metadata.entry(name).or_insert(known);
@@ -35,7 +39,7 @@ pub fn validator(schema: &Value) -> Result<jsonschema::Validator, jsonschema::Va
     }
     schema["properties"]["metadata"]["required"] = json!(["name"]);
     schema["properties"]["apiVersion"] = json!({"enum": [API_VERSION]});
-    schema["properties"]["kind"] = json!({"enum": [KIND]});
+    schema["properties"]["kind"] = json!({"enum": [kind]});
     schema["required"] = json!(["apiVersion", "kind", "metadata", "spec"]);
     close(&mut schema);
     jsonschema::validator_for(&schema)

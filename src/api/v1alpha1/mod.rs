@@ -4,6 +4,7 @@
 //! paste. What is narrower here than upstream (probes, containers, security) has a type of its own.
 
 mod network;
+mod profile;
 mod rollout;
 mod route;
 mod scaling;
@@ -12,6 +13,7 @@ mod status;
 mod workload;
 
 pub use network::*;
+pub use profile::*;
 pub use rollout::*;
 pub use route::*;
 pub use scaling::*;
@@ -185,6 +187,9 @@ pub struct MicroserviceSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
 
+    /// The platform team's profile for this service. Default: the one called `default`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile_ref: Option<ProfileRef>,
     /// Escape hatch: a partial pod template, merged over the generated one as `kubectl patch` would (strategic merge;
     /// the main container's name is the service's name). Shown by the condition `Overridden`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,10 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::{Value, json};
 
 use crate::api::labels;
-use crate::api::v1alpha1::{LastAction, Microservice, MicroserviceStatus, RolloutState, Strategy};
+use crate::api::v1alpha1::{LastAction, Microservice, MicroserviceStatus, Rollout, RolloutState, Strategy};
 use crate::model::Progress;
+use crate::model::parse::fill;
 use crate::plan::conditions::{READY, RECONCILING, STALLED, SUSPENDED};
 use crate::plan::rollout::command::remembered;
 
@@ -155,7 +157,15 @@ impl<'a> Brief<'a> {
 
     pub fn strategy(&self) -> Strategy {
         let under_way = self.progress.candidate.as_ref().map(|candidate| candidate.strategy);
-        under_way.or_else(|| self.object.spec.rollout.as_ref()?.strategy).unwrap_or_default()
+        under_way.or_else(|| self.settings().strategy).unwrap_or_default()
+    }
+
+    /// How rollouts go: by the spec, and where it is silent by what the status says to be in force, a profile's steps included.
+    fn settings(&self) -> Rollout {
+        let mut whole = json!({ "rollout": self.object.spec.rollout.clone().unwrap_or_default() });
+        let in_force = self.status.defaults.clone().unwrap_or_default();
+        fill(&mut whole, &Value::Object(in_force));
+        serde_json::from_value(whole["rollout"].take()).unwrap_or_default()
     }
 
     /// What a paused rollout waits for. As the operator decides it, from the spec that holds now.
@@ -164,7 +174,7 @@ impl<'a> Brief<'a> {
             return None;
         }
         let candidate = self.progress.candidate.as_ref()?;
-        let rollout = self.object.spec.rollout.clone().unwrap_or_default();
+        let rollout = self.settings();
         if rollout.paused == Some(true) {
             return Some(Hold::Spec);
         }

@@ -61,7 +61,8 @@ pub fn judge(goal: Goal, brief: &Brief) -> Outlook {
     match goal {
         Goal::Ready if brief.is(READY) => Holds,
         Goal::Completed if rollout == RolloutState::Completed && !stalled => Holds,
-        Goal::Paused if rollout == RolloutState::Paused => Holds,
+        // One that waits to begin has nothing to be promoted yet.
+        Goal::Paused if rollout == RolloutState::Paused && brief.progress.candidate.is_some() => Holds,
         Goal::RolledBack if is_back(rollout) && brief.is(AVAILABLE) && are_replaced(brief) => Holds,
         Goal::RolledBack if is_back(rollout) || brief.is_going_back() => Waits(message),
         Goal::Stalled if stalled => Holds,

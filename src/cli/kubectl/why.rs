@@ -57,6 +57,9 @@ fn headline(brief: &Brief) -> &'static str {
         (_, Some(RolloutState::Failed)) => "does not serve the new version: it failed, and is left in place.",
         _ if brief.is_going_back() => "does not serve the new version: it was taken out, and an earlier revision takes its place.",
         (State::Stalled, _) => "does not serve the new version: nothing moves until somebody changes something.",
+        (_, Some(RolloutState::Paused)) if brief.progress.candidate.is_none() => {
+            "does not serve the new version yet: its rollout waits to begin."
+        }
         (_, Some(RolloutState::Paused)) => "does not serve the new version in full yet: its rollout is paused.",
         (_, Some(RolloutState::Baking)) => "serves the new version, which may still be taken back: it bakes.",
         (_, Some(RolloutState::Completed)) => "serves with too few pods.",

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api::schema::{self, Address};
 use crate::cli::input::{Document, Manifests};
-use crate::cli::verdict::{self, Verdict};
+use crate::cli::verdict::{self, Profiles, Verdict};
 use crate::model::{Scaling, Service};
 
 use super::options::Args;
@@ -34,20 +34,21 @@ impl Scenario {
         let input = args.input.read();
         let document = only(&input, named, "")?;
         let mut warnings = Vec::new();
-        let given = side(document, &mut warnings)?;
+        let profiles = Profiles::of(&input);
+        let given = side(document, &profiles, &mut warnings)?;
         let (old, new, origin) = match (&args.from, &args.image) {
             (Some(path), _) => {
                 let before = args.input.read_beside(path);
-                let old = side(only(&before, Some(&given.service.name), "--from: ")?, &mut warnings)?;
+                let old = side(only(&before, Some(&given.service.name), "--from: ")?, &profiles, &mut warnings)?;
                 (old, given, format!("from {}", path.display()))
             }
             (None, Some(image)) => {
                 let named = |lines: Vec<String>| lines.iter().map(|line| format!("with --image {image}: {line}")).collect::<Vec<String>>();
-                let next = side(&imaged(document, image), &mut Vec::new()).map_err(named)?;
+                let next = side(&imaged(document, image), &profiles, &mut Vec::new()).map_err(named)?;
                 (given, next, format!("from {}", document.file()))
             }
             (None, None) => {
-                let old = side(&imaged(document, &before(&given.service.spec.image)), &mut Vec::new())?;
+                let old = side(&imaged(document, &before(&given.service.spec.image)), &profiles, &mut Vec::new())?;
                 (old, given, "the same spec with another image, because neither --from nor --image is given".to_owned())
             }
         };
@@ -80,7 +81,7 @@ fn only<'a>(input: &'a Manifests, named: Option<&str>, lead: &str) -> Result<&'a
     if !input.unreadable.is_empty() {
         return Err(input.unreadable.clone());
     }
-    let ours = input.documents.iter().filter(|document| schema::address(&document.value) != Address::Other);
+    let ours = input.documents.iter().filter(|document| ![Address::Other, Address::Profile].contains(&schema::address(&document.value)));
     let found: Vec<&Document> = ours.filter(|document| named.is_none_or(|name| document.name() == name)).collect();
     match (found.as_slice(), named) {
         ([document], _) => Ok(document),
@@ -93,20 +94,24 @@ fn only<'a>(input: &'a Manifests, named: Option<&str>, lead: &str) -> Result<&'a
     }
 }
 
-fn side(document: &Document, warnings: &mut Vec<String>) -> Result<Side, Vec<String>> {
+fn side(document: &Document, profiles: &Profiles, warnings: &mut Vec<String>) -> Result<Side, Vec<String>> {
     let lines = |problems: Vec<_>| problems.iter().map(|problem| verdict::line(document, problem)).collect::<Vec<String>>();
-    match verdict::judge(document) {
+    match verdict::judge(document, profiles) {
         Verdict::Valid(service, problems) => {
             warnings.extend(lines(problems));
             let field = |name: &str| document.value["metadata"].get(name).filter(|value| value.is_object()).cloned().unwrap_or(json!({}));
+            // The play knows no profiles: their values are put in, and their calendars are left out.
+            let whole = service.profile.as_ref().and_then(|_| serde_json::to_value(&service.spec).ok());
+            let mut spec = whole.unwrap_or_else(|| document.value["spec"].clone());
+            spec.as_object_mut().map(|fields| fields.remove("profileRef"));
             let manifest = json!({
                 "metadata": {"labels": field("labels"), "annotations": field("annotations")},
-                "spec": document.value["spec"],
+                "spec": spec,
             });
             Ok(Side { manifest, service: *service })
         }
         Verdict::Invalid(problems) => Err(lines(problems)),
-        Verdict::Other => Err(vec![format!("{}: {} is not a Microservice", document.file(), document.name())]),
+        Verdict::Other | Verdict::Profile(_) => Err(vec![format!("{}: {} is not a Microservice", document.file(), document.name())]),
     }
 }
 

@@ -3,16 +3,25 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::v1alpha1::{Isolation, Protocol, Strategy};
+use super::profile;
+use crate::api::v1alpha1::{Isolation, MicroserviceSpec, Protocol, Strategy};
 use crate::model::{Autoscaling, Scaling, Service, Target, standard};
 
 /// What the spec would say if its author had written everything, without what the author did write.
-pub fn defaults(service: &Service) -> Map<String, Value> {
-    let given = serde_json::to_value(&service.spec).unwrap_or_default();
-    match missing(effective(service), &given) {
+pub fn defaults(service: &Service, written: &MicroserviceSpec) -> Map<String, Value> {
+    let given = serde_json::to_value(written).unwrap_or_default();
+    let all = if service.profile.is_some() { in_force(service) } else { effective(service) };
+    match missing(all, &given) {
         Some(Value::Object(map)) => map,
         _ => Map::new(),
     }
+}
+
+/// All values that hold: those of the spec and its profile, and the built-in ones.
+pub fn in_force(service: &Service) -> Value {
+    let mut all = serde_json::to_value(&service.spec).unwrap_or_default();
+    profile::fill(&mut all, &effective(service));
+    all
 }
 
 fn effective(service: &Service) -> Value {

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Findings;
 use crate::api::problem::Reason;
-use crate::api::v1alpha1::{HeaderMatchType, Match, MicroserviceSpec, Pause, Protocol, Routing, SetScale, Step as Given};
+use crate::api::v1alpha1::{HeaderMatchType, Match, MicroserviceSpec, Pause, Protocol, Routing, SetScale, Step as Given, Strategy};
 use crate::model::{BlueGreen, Header, Rollout, Scale, Step};
 
 /// Seconds without progress after which an update has failed; Kubernetes' own default.
@@ -15,6 +15,21 @@ const HISTORY: usize = 10;
 const DELAY_SECONDS: i32 = 30;
 
 pub fn rollout(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
+    let rollout = complete(spec, found);
+    // Admission sees the spec alone, and what a profile adds to it may contradict it.
+    let none = |amount: &IntOrString| [IntOrString::Int(0), IntOrString::String("0%".to_owned())].contains(amount);
+    if rollout.strategy != Strategy::Recreate && none(&rollout.max_surge) && none(&rollout.max_unavailable) {
+        let message = "`maxSurge` and `maxUnavailable` must not both be zero: no pod could be replaced";
+        found.error("spec.rollout.maxSurge", Reason::Invalid, message);
+    }
+    if rollout.progress_deadline_seconds <= rollout.min_ready_seconds {
+        let message = "`progressDeadlineSeconds` must exceed `minReadySeconds`: no update could succeed";
+        found.error("spec.rollout.progressDeadlineSeconds", Reason::Invalid, message);
+    }
+    rollout
+}
+
+fn complete(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
     let given = spec.rollout.clone().unwrap_or_default();
     let blue_green = given.blue_green.unwrap_or_default();
     let canary = given.canary.unwrap_or_default();
@@ -63,7 +78,8 @@ fn steps(given: Vec<Given>, found: &mut Findings) -> Vec<Step> {
             (Some(Ok(step)), None) => steps.push(step),
             (Some(Err((field, message))), None) => found.error(format!("{path}.{field}"), Reason::Invalid, message),
             _ => {
-                found.error(path, Reason::Invalid, "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match` and `mirror`")
+                let message = "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match` and `mirror`";
+                found.error(path, Reason::Invalid, message);
             }
         }
     }

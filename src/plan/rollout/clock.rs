@@ -116,6 +116,7 @@ mod tests {
             gateway: &gateway,
             pods: &[],
             addressed: true,
+            permit: &crate::model::profile::Permit::Granted,
             now,
         };
         let mut progress = progress.clone();

@@ -4,7 +4,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::v1alpha1::{ActionResult, Failure, LastAction, Strategy};
-use crate::model::{Candidate, Step as Planned};
+use crate::model::{Candidate, Commands, Progress, Step as Planned};
 use crate::plan::{Event, revision};
 
 use super::drive::{Drive, enter};
@@ -60,6 +60,12 @@ fn refuse_restart(step: &mut Step, scene: &Scene) {
         );
         echo(step, scene, "restart", &short, Err(why));
     }
+}
+
+/// Another try of the revision that failed is asked for.
+pub fn is_retried(commands: &Commands, progress: &Progress) -> bool {
+    let asked = commands.retry.as_deref().map(remembered).filter(|short| progress.handled.get("retry") != Some(short));
+    asked.is_some_and(|short| short.split(':').next() == progress.failed.as_deref())
 }
 
 /// A command's value as status keeps it.

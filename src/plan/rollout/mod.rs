@@ -31,12 +31,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::v1alpha1::RolloutState;
-use crate::model::{Progress, Step as Planned};
+use crate::model::profile::Permit;
+use crate::model::{Progress, Service, Step as Planned};
+use crate::observe::World;
 
-use super::Event;
-use super::revision::Target;
-use super::workload::Workload;
-use scene::{ABORTED, Scene, recover};
+use super::gateway::Gateway;
+use super::revision::{self, Target};
+use super::workload::{Workload, Workloads};
+use super::{Applied, Event};
+use scene::{ABORTED, Beginning, Scene, Sight, recover};
 
 pub use bake::BAKE_FAILED;
 
@@ -59,6 +62,8 @@ pub struct Step {
     pub pause: Option<String>,
     /// Pods that get requests and are of a revision that nobody wants, if any.
     pub leaving: Option<i32>,
+    /// What the rollout of the target waits for, before it begins.
+    pub held: Option<String>,
 }
 
 impl Step {
@@ -76,6 +81,7 @@ impl Step {
             None if self.progress.bake.is_some() => RolloutState::Baking,
             Some(_) if self.pause.is_some() => RolloutState::Paused,
             Some(_) => RolloutState::Progressing,
+            None if self.held.is_some() => RolloutState::Paused,
             None => RolloutState::Completed,
         }
     }
@@ -97,6 +103,7 @@ pub fn step(before: &Progress, target: Target, scene: &Scene) -> Step {
         lack: None,
         pause: None,
         leaving: None,
+        held: None,
     };
     forget(&mut step);
     command::obey(&mut step, scene);
@@ -114,7 +121,35 @@ pub fn step(before: &Progress, target: Target, scene: &Scene) -> Step {
     step.pause = pause(scene, &step);
     let leaving = scene.others(&step.progress).map(Workload::pods).sum();
     step.leaving = Some(leaving).filter(|pods| *pods > 0);
+    hold(&mut step, scene);
     step
+}
+
+/// Looks again, where nobody tells that a rollout may begin. A place that becomes free is told of, but the one who was
+/// told may have gone.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// Notes what keeps a rollout from beginning, and when that ends.
+fn hold(step: &mut Step, scene: &Scene) {
+    let Permit::Held { reason, until } = scene.permit else { return };
+    if !scene.is_held(&step.progress) {
+        return;
+    }
+    let left = until.as_ref().map(|until| until.0.as_second() - scene.now.as_second());
+    let wake = left.map_or(LOOK_AGAIN, |seconds| Duration::from_secs(seconds.max(1).unsigned_abs()));
+    step.wake = Some(step.wake.map_or(wake, |earlier| earlier.min(wake)));
+    let until = until.as_ref().map(|until| format!(" until {}", until.0)).unwrap_or_default();
+    step.held = Some(format!("revision {} waits: {reason}{until}", step.target.hash));
+}
+
+/// Whether a rollout is about to begin: its place must be asked for before.
+pub fn beginning(service: &Service, progress: &Progress, world: &World, now: Timestamp) -> Beginning {
+    let target = revision::target(service, &world.revisions);
+    let sight = Sight { workloads: Workloads::of(world, &Applied::default()), gateway: Gateway::of(service, world), addressed: false };
+    let scene = Scene::of(service, &target.hash, world, &sight, now);
+    // A try that was asked for is a new one.
+    let retried = progress.failed.as_ref() == Some(&target.hash) && command::is_retried(&service.commands, progress);
+    if retried { Beginning::Wanted } else { scene.beginning(progress) }
 }
 
 /// A spec that asks for something else than the failed revision takes the blame off it.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::v1alpha1::{OnFailure, OnSpecChange, Routing, Strategy};
+use crate::model::profile::Permit;
 use crate::model::{Candidate, Placed, Progress, Scaling, Service, Step};
 use crate::observe::World;
 use crate::observe::world::{Pod, Revision};
@@ -17,6 +18,15 @@ use super::ratio::{Slack, follower};
 pub const ABORTED: &str = "Aborted";
 pub const UNDONE: &str = "Undone";
 
+/// Whether a rollout that replaces a version is about to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    No,
+    Wanted,
+    /// It has begun, and that is not on record yet.
+    Begun,
+}
+
 /// What a decision looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
@@ -30,6 +40,8 @@ pub struct Scene<'a> {
     pub pods: &'a [Pod],
     /// The Service was brought to plan in this pass, or there is none.
     pub addressed: bool,
+    /// Whether a rollout may begin.
+    pub permit: &'a Permit,
     pub now: Timestamp,
 }
 
@@ -46,7 +58,8 @@ impl<'a> Scene<'a> {
     /// What a world shows to a decision.
     pub fn of(service: &'a Service, target: &'a str, world: &'a World, sight: &'a Sight, now: Timestamp) -> Self {
         let Sight { workloads, gateway, addressed } = sight;
-        Self { service, target, revisions: &world.revisions, workloads, gateway, pods: &world.pods, addressed: *addressed, now }
+        let (revisions, pods, permit) = (&world.revisions, &world.pods, &world.permit);
+        Self { service, target, revisions, workloads, gateway, pods, addressed: *addressed, permit, now }
     }
 }
 
@@ -55,6 +68,9 @@ impl Scene<'_> {
     pub fn goal<'a>(&'a self, progress: &'a Progress) -> &'a str {
         if progress.failed.as_deref() == Some(self.target) {
             return self.replacement(progress).unwrap_or(self.target);
+        }
+        if self.is_held(progress) {
+            return self.meanwhile(progress).unwrap_or(self.target);
         }
         let queued = self.service.rollout.on_spec_change == OnSpecChange::Queue
             && progress.stable_revision().map(String::as_str) != Some(self.target);
@@ -66,6 +82,30 @@ impl Scene<'_> {
             Some(candidate) if queued && self.is_recorded(&candidate.at.revision) => &candidate.at.revision,
             _ => self.target,
         }
+    }
+
+    /// A rollout waits for the permit to begin. The way back to what serves, and a first rollout, need none.
+    pub fn is_held(&self, progress: &Progress) -> bool {
+        matches!(self.permit, Permit::Held { .. }) && self.beginning(progress) == Beginning::Wanted
+    }
+
+    /// Whether the spec asks for a revision that neither serves nor is on its way, while there is another one that serves.
+    pub fn beginning(&self, progress: &Progress) -> Beginning {
+        let known = [progress.stable_revision(), progress.candidate_revision(), progress.failed.as_ref()];
+        if known.into_iter().flatten().any(|known| known == self.target) || self.meanwhile(progress).is_none() {
+            return Beginning::No;
+        }
+        // A pass may end after the Deployment was changed and before that was recorded.
+        let changed = self.workloads.named(&self.service.name).revision.as_deref() == Some(self.target);
+        if changed && self.in_place(progress) { Beginning::Begun } else { Beginning::Wanted }
+    }
+
+    /// What runs while a rollout waits: the one that is under way goes on, or else what serves stays.
+    fn meanwhile<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
+        let had = |revision: &&String| self.is_recorded(revision) || self.is_placed(progress, revision);
+        let stable = progress.stable_revision().filter(had)?;
+        let under_way = progress.candidate_revision().filter(|revision| Some(*revision) != progress.failed.as_ref());
+        Some(under_way.filter(|revision| self.is_recorded(revision)).unwrap_or(stable))
     }
 
     /// The revision that takes the place of the spec's, which failed.

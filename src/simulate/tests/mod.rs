@@ -2,6 +2,7 @@
 
 mod baking;
 mod moving;
+mod places;
 mod routed;
 mod schedule;
 mod stories;

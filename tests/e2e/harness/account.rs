@@ -40,7 +40,8 @@ impl Account {
             vec![json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.name, "namespace": home}})];
         objects.extend(account.role(Some(home), "election", &election()));
         if namespaces.is_empty() {
-            objects.extend(account.role(None, "work", &rules(without)));
+            let all = [rules(without), read_rules("cluster-rules.yaml")].concat();
+            objects.extend(account.role(None, "work", &all));
         }
         for watched in namespaces {
             objects.extend(account.role(Some(watched), "work", &rules(without)));
@@ -109,9 +110,7 @@ fn apply(cluster: &Cluster, objects: &[Value]) {
 
 /// The list of rights that the chart installs, without the given ones.
 fn rules(without: &[Grant]) -> Vec<Value> {
-    let file = checkout().join("charts/microservice-operator/files/rules.yaml");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let mut rules: Vec<Value> = serde_saphyr::from_str(&text).unwrap();
+    let mut rules = read_rules("rules.yaml");
     for (verb, resource) in without {
         let mut found = false;
         let mut split = Vec::new();
@@ -134,6 +133,12 @@ fn rules(without: &[Grant]) -> Vec<Value> {
         rules.extend(split);
     }
     rules
+}
+
+fn read_rules(name: &str) -> Vec<Value> {
+    let file = checkout().join("charts/microservice-operator/files").join(name);
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_saphyr::from_str(&text).unwrap()
 }
 
 /// What the chart's `rbac/leader-election.yaml` grants in the operator's own namespace.

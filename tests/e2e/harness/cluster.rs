@@ -178,6 +178,8 @@ impl Cluster {
         let ours = format!("{MADE_BY_US},{MADE_BY_US}!={}", *RUN);
         let kinds = "namespaces,clusterroles,clusterrolebindings";
         self.kubectl(&["delete", kinds, "--selector", &ours, "--ignore-not-found", "--wait=false"], "");
+        // Fails where the kind is not there yet, and then there is nothing to remove.
+        self.try_kubectl(&["delete", "microserviceprofiles", "--selector", &ours, "--ignore-not-found", "--wait=false"], "");
     }
 
     pub fn install_crd(&self) {
@@ -185,7 +187,19 @@ impl Cluster {
         self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", crds.to_str().unwrap()], "");
         let deadline = Instant::now() + Duration::from_secs(30);
         // `kubectl wait` gives up on an object that has no conditions yet.
-        while !self.try_kubectl(&["wait", "--for=condition=Established", "--timeout=10s", "crd/microservices.microservices.dev"], "").0 {
+        while !self
+            .try_kubectl(
+                &[
+                    "wait",
+                    "--for=condition=Established",
+                    "--timeout=10s",
+                    "crd/microservices.microservices.dev",
+                    "crd/microserviceprofiles.microservices.dev",
+                ],
+                "",
+            )
+            .0
+        {
             assert!(Instant::now() < deadline, "the CRD is not established after 30 s");
             std::thread::sleep(Duration::from_millis(200));
         }

@@ -5,8 +5,9 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 /// Every kind that stories touch: group, version, plural, and whether it lives in a namespace.
-const KINDS: [(&str, &str, &str, &str, bool); 27] = [
+const KINDS: [(&str, &str, &str, &str, bool); 28] = [
     ("Microservice", "microservices.dev", "v1alpha1", "microservices", true),
+    ("MicroserviceProfile", "microservices.dev", "v1alpha1", "microserviceprofiles", false),
     ("Deployment", "apps", "v1", "deployments", true),
     ("ReplicaSet", "apps", "v1", "replicasets", true),
     ("ControllerRevision", "apps", "v1", "controllerrevisions", true),

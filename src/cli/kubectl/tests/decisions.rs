@@ -11,7 +11,7 @@ use crate::cli::kubectl::brief::{Brief, Hold, State, age};
 use crate::cli::kubectl::expect::{Goal, Outlook, judge};
 use crate::cli::kubectl::failure::{Failure, Result};
 use crate::cli::kubectl::value::{self, Recorded};
-use crate::cli::kubectl::{history, image, is_plugin, name, tree};
+use crate::cli::kubectl::{history, image, is_plugin, name, tree, why};
 
 const GOALS: [Goal; 6] = [Goal::Ready, Goal::Completed, Goal::Paused, Goal::RolledBack, Goal::Stalled, Goal::Available];
 
@@ -284,4 +284,28 @@ fn only_what_changed_is_told() {
     Deployment orders-77ab01cd: candidate, revision 77ab01cd, 0/1 ready
     Pod orders-77ab01cd-9dccb4794-4: ImagePullBackOff
     ");
+}
+
+#[test]
+fn a_rollout_that_waits_to_begin_is_told_as_that() {
+    let message = "4 of 4 pods serve; revision 77ab01cd waits: freeze window `friday` of profile `default` until 2026-11-23T01:00:00Z";
+    let rollout = json!({"state": "Paused", "stableRevision": STABLE});
+    let status = json!({"conditions": conditions("Reconciling", "RolloutWaiting", message, true), "rollout": rollout});
+    let family = samples::family(service(json!({}), status), Vec::new());
+    let brief = Brief::of(&family.object, now(), "");
+    assert_eq!((brief.state(), brief.hold()), (State::Reconciling, None));
+    assert_eq!(outlooks(&family.object), "wwwwwH", "nothing can be promoted yet");
+    let text = why::answer(&family, &brief).text(false);
+    assert!(text.contains("its rollout waits to begin") && text.contains("freeze window `friday`"), "{text}");
+}
+
+#[test]
+fn steps_of_a_profile_count_as_those_of_the_spec() {
+    let sample = samples::paused().object;
+    let steps = serde_json::to_value(&sample.spec.rollout).unwrap();
+    let mut object = with(&sample, json!({"status": {"defaults": {"rollout": steps}, "rollout": {"step": 3}}}));
+    let before = Brief::of(&object, now(), "").hold();
+    assert!(matches!(before, Some(Hold::Until(Some(_)))), "the last pause has its time");
+    object.spec.rollout = None;
+    assert_eq!(Brief::of(&object, now(), "").hold(), before);
 }

@@ -193,7 +193,7 @@ fn three_stable() -> Vec<PodView> {
 }
 
 /// A service with these Deployments, and the other children that every service with a fixed number of pods has.
-fn family(object: Microservice, mut children: Vec<Member>) -> Family {
+pub fn family(object: Microservice, mut children: Vec<Member>) -> Family {
     let service = json!({"spec": {"type": "ClusterIP", "clusterIP": "10.96.4.2", "ports": [{"port": 80, "targetPort": "http"}]}});
     let others = [
         ("Service", "orders", service),

@@ -1,14 +1,6 @@
 //! What can happen next, and what comes of it.
 
-use crate::plan::revision::Target;
-use crate::plan::rollout;
-
-use super::super::layout::{Role, Size, layout};
-use crate::plan::gateway::Gateway;
-
-use super::super::scene::Scene;
-use super::rules::{self, Pass};
-use super::state::{BAD, REVISIONS, Saved, Set, Setting, State, now, number, workloads};
+use super::state::{BAD, Set, Setting, State};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -34,6 +26,8 @@ pub enum Action {
     Strategy(u8),
     Scale(i32),
     Pause,
+    /// A time in which no rollout may begin comes, or ends.
+    Freeze,
     /// Every time that has begun is over.
     Tick,
     /// From now on somebody looks at what is there now.
@@ -90,6 +84,9 @@ pub fn possible(setting: &Setting, state: &State) -> Vec<Action> {
         all.push(Action::Pass { stale: false, writes: ALL, command: Some(("retry", false)) });
     }
     all.push(Action::Pause);
+    if setting.freezes {
+        all.push(Action::Freeze);
+    }
     all.push(Action::Tick);
     if setting.faults {
         all.extend([0, 1].map(|writes| Action::Pass { stale: false, writes, command: None }));
@@ -109,7 +106,7 @@ pub fn apply(setting: &Setting, state: &State, action: &Action) -> Result<(State
         _ => 0,
     };
     if let Action::Pass { stale, writes, command } = action {
-        return pass(setting, state, *stale, *writes, *command);
+        return super::pass::pass(setting, state, *stale, *writes, *command);
     }
     let set = next.sets[index].as_mut();
     match (action, set) {
@@ -124,6 +121,7 @@ pub fn apply(setting: &Setting, state: &State, action: &Action) -> Result<(State
         (Action::Strategy(strategy), _) => next.strategy = *strategy,
         (Action::Scale(pods), _) => next.pods = *pods,
         (Action::Pause, _) => next.paused = !next.paused,
+        (Action::Freeze, _) => next.frozen = !next.frozen,
         (Action::Tick, _) => {
             next.saved.ages();
             next.news.iter_mut().for_each(|news| news.0.ages());
@@ -154,139 +152,4 @@ fn observe(set: &mut Set, index: usize) {
     if set.desired == 0 {
         (set.pods, set.others, set.available) = (0, 0, 0);
     }
-}
-
-/// One pass, as `controller::reconcile` makes it: children from what was read, then the decision, then its record.
-fn pass(
-    setting: &Setting,
-    state: &State,
-    stale: bool,
-    writes: usize,
-    command: Option<(&'static str, bool)>,
-) -> Result<(State, bool), String> {
-    let (saved, sets) = match (&state.news, stale) {
-        (Some(news), true) => (&news.0, &news.1),
-        _ => (&state.saved, &state.sets),
-    };
-    let mut next = state.clone();
-    if stale {
-        next.news = None;
-    }
-    let baking = saved.bake.as_ref().and(saved.stable).map(|(revision, _)| revision);
-    let about = saved.candidate.as_ref().map(|on| on.at.0).or(baking).or(saved.failed).unwrap_or_default();
-    let service = setting.service(state, command.map(|(verb, full)| (verb, full, about)));
-    let (view, before) = (workloads(sets), saved.progress());
-    let target = REVISIONS[usize::from(state.target)];
-    let selected = state.canary.and_then(|revision| sets.iter().flatten().find(|set| set.revision == revision));
-    let mut gateway = Gateway {
-        served: true,
-        endpoints: selected.map_or(0, |set| set.available),
-        accepted: Err(String::new()),
-        selected: state.canary.map(|revision| REVISIONS[usize::from(revision)].to_owned()),
-        gives: state.route != (0, true),
-    };
-    let first = gateway.clone();
-    let mut scene =
-        Scene { service, target, revisions: &setting.records, workloads: &view, gateway: &first, pods: &[], addressed: true, now: now() };
-    let plan = layout(&scene, &before);
-    let mut report = Pass { state, saved, sets, stale, shrunk: 0, plan: &plan };
-
-    let pinned = plan.pinned.as_deref().map(|hash| u8::try_from(REVISIONS.iter().position(|known| *known == hash).unwrap()).unwrap());
-    let mut left = writes;
-    if pinned != next.pinned && left > 0 {
-        report.moves(pinned)?;
-        next.pinned = pinned;
-        left -= 1;
-    }
-    let share = plan.share.as_ref();
-    let canary = share.filter(|share| share.selects).map(|share| number(&share.revision)).or(pinned);
-    if setting.routed && canary != next.canary && left > 0 {
-        report.turns(canary)?;
-        next.canary = canary;
-        left -= 1;
-    }
-    let mut written = [false; 4];
-    for planned in &plan.sets {
-        let index = (0..4).find(|index| super::state::deployment(*index) == planned.at.deployment).unwrap();
-        let revision = u8::try_from(REVISIONS.iter().position(|known| *known == planned.at.revision).unwrap()).unwrap();
-        let Size::Fixed(size) = planned.size else { continue };
-        let (seen, live) = (sets[usize::from(index)].as_ref(), &mut next.sets[usize::from(index)]);
-        let stable = planned.role == Role::Stable;
-        if seen.is_some_and(|seen| seen.desired == size && seen.revision == revision && seen.stable == stable) || left == 0 {
-            continue;
-        }
-        // Taking pods away holds only for the state that was read; creating only where nothing is.
-        let same = live.as_ref().map(|live| live.version) == seen.map(|seen| seen.version);
-        let shrinks = seen.is_some_and(|seen| size < seen.desired);
-        if (shrinks || seen.is_none()) && !same {
-            continue;
-        }
-        report.writes(planned, size, setting.bakes)?;
-        write(live, revision, size);
-        live.iter_mut().for_each(|live| live.stable = stable);
-        written[usize::from(index)] = true;
-        left -= 1;
-    }
-    // What nothing asks for goes, if all else went well.
-    for index in 0..4u8 {
-        let wanted = plan.sets.iter().any(|set| set.at.deployment == super::state::deployment(index));
-        let seen = sets[usize::from(index)].as_ref();
-        if let (false, Some(seen), Some(live)) = (wanted, seen, &next.sets[usize::from(index)])
-            && left > 0
-            && seen.version == live.version
-            && seen.desired == live.desired
-        {
-            report.deletes(live, index)?;
-            next.sets[usize::from(index)] = None;
-            left -= 1;
-        }
-    }
-    let weight = share.map_or(0, |share| share.weight);
-    if setting.routed && weight != next.route.0 && left > 0 {
-        report.gives(&next, weight)?;
-        // A gateway that has not yet taken the last weight may still have the one before.
-        next.before = if next.route.1 { next.route.0 } else { next.before.max(next.route.0) };
-        next.route = (weight, false);
-        left -= 1;
-    }
-    if left == 0 {
-        return Ok((next, true));
-    }
-    if setting.routed && next.route == (weight, true) && state.route.1 {
-        gateway.accepted = Ok(weight);
-    }
-    scene.gateway = &gateway;
-    let mut view = view.clone();
-    for workload in &mut view.0 {
-        let index = (0..4).find(|index| super::state::deployment(*index) == workload.name).unwrap();
-        workload.current &= !written[usize::from(index)];
-    }
-    scene.workloads = &view;
-    scene.addressed = next.pinned == pinned;
-    let target = Target { hash: target.to_owned(), inputs: String::new(), template: serde_json::Value::Null, number: 1, recorded: true };
-    let step = rollout::step(&before, target, &scene);
-    // The write carries the version that was read.
-    if saved.version == state.saved.version {
-        let version = saved.version;
-        let mut after = Saved::of(&step.progress, version);
-        if after != *saved {
-            after.version = version.wrapping_add(1) % 8;
-            rules::decides(&report, service, &after, command)?;
-            next.saved = after;
-        }
-    }
-    let changed = next != *state;
-    Ok((next, changed))
-}
-
-fn write(live: &mut Option<Set>, revision: u8, size: i32) {
-    let set = live.get_or_insert_with(|| Set { revision, ..Set::default() });
-    if set.revision != revision {
-        set.others += set.available;
-        (set.pods, set.available, set.revision) = (0, 0, revision);
-    }
-    set.desired = size;
-    set.current = false;
-    set.late = false;
-    set.version = (set.version + 1) % 4;
 }

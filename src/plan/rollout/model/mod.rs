@@ -8,6 +8,7 @@
 //! A crate for this (stateright) was rejected: a queue and a set of fingerprints are all that is needed of it.
 
 mod act;
+mod pass;
 mod rules;
 mod state;
 

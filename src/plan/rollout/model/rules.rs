@@ -130,6 +130,12 @@ pub fn decides(pass: &Pass, service: &Service, after: &Saved, command: Option<(&
         require(!held || !split || was.step == is.step, || "rule 8: a rollout that is held goes on".to_owned())?;
         require(before.failed != Some(was.at.0) || is.step == was.step, || "rule 8: a revision that failed goes on".to_owned())?;
     }
+    if let (Some((stable, home)), Some(is)) = (before.stable, is) {
+        let new = was.is_none_or(|was| was.at.0 != is.at.0) && is.at.0 == pass.state.target && is.at.0 != stable;
+        // Its record was lost: it began before.
+        let begun = home == 0 && pass.sets[0].as_ref().is_some_and(|set| set.revision == is.at.0);
+        require(!new || !pass.state.frozen || begun, || "a rollout begins while none may".to_owned())?;
+    }
     if let Some(was) = was.filter(|was| was.at.1 != 0 && before.failed.is_none() && after.failed == Some(was.at.0))
         && after.reason == Some(super::super::DEADLINE)
     {
@@ -182,6 +188,7 @@ fn runs_out(setting: &Setting, from: &State, course: &mut Vec<String>) -> Verdic
     let mut state = from.clone();
     state.news = None;
     state.paused = false;
+    state.frozen = false;
     if let Some(on) = &mut state.saved.candidate {
         on.paused = false;
     }

@@ -37,6 +37,8 @@ pub struct Setting {
     pub faults: bool,
     /// The number of pods changes.
     pub scales: bool,
+    /// There are times in which no rollout may begin.
+    pub freezes: bool,
     /// A gateway splits the requests.
     pub routed: bool,
     /// The services that the states have, made once: by strategy, pods, whether held, and command.
@@ -56,6 +58,7 @@ impl Setting {
             bakes: false,
             faults: true,
             scales: false,
+            freezes: false,
             routed: false,
             made: HashMap::new(),
             records: records(),
@@ -66,6 +69,7 @@ impl Setting {
             Self { name: "canary, scaled", scales: true, ..plain.clone() },
             Self { name: "canary behind a gateway", routed: true, ..plain.clone() },
             Self { name: "blue-green", strategies: vec![BlueGreen], manual: true, ..plain.clone() },
+            Self { name: "frozen", strategies: vec![RollingUpdate, Canary], freezes: true, ..plain.clone() },
             Self { name: "all strategies", strategies: vec![RollingUpdate, Canary, BlueGreen], ..plain.clone() },
             Self {
                 name: "held and queued",
@@ -189,6 +193,7 @@ pub struct State {
     pub strategy: u8,
     pub pods: i32,
     pub paused: bool,
+    pub frozen: bool,
     pub saved: Saved,
     /// By Deployment: `s`, then one for each revision.
     pub sets: [Option<Set>; 4],
@@ -211,6 +216,7 @@ impl State {
             strategy: 0,
             pods: PODS,
             paused: false,
+            frozen: false,
             saved: Saved::default(),
             sets: [None, None, None, None],
             pinned: None,
