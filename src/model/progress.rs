@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::api::v1alpha1::{Baking, Failure, LastAction, MicroserviceStatus, Parked, RolloutState, RolloutStatus, Routing, Strategy};
 
@@ -50,7 +50,8 @@ pub struct Candidate {
     /// Index of the step in progress; as large as `steps` when all are done.
     pub step: usize,
     pub steps: usize,
-    pub step_started_at: Option<Time>,
+    /// To the microsecond, so that pauses are as long as they say.
+    pub step_started_at: Option<MicroTime>,
     /// Per cent that it is to have.
     pub weight: i32,
     /// Per cent that it has been seen to have.

@@ -49,4 +49,5 @@ mod real_traffic;
 mod rollback;
 mod rollout;
 mod scaling;
+mod together;
 mod trouble;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ pub struct RolloutStatus {
     pub steps: Option<i32>,
     /// When the step in progress began.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub step_started_at: Option<Time>,
+    pub step_started_at: Option<MicroTime>,
     /// Per cent that the candidate is to have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<i32>,

@@ -1,6 +1,6 @@
 //! How a rollout begins, and how it ends because the spec went back.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::api::v1alpha1::Strategy;
 use crate::model::{Candidate, Placed};
@@ -153,7 +153,7 @@ fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
             started
         },
         steps: 0,
-        step_started_at: (!in_place).then_some(Time(scene.now)),
+        step_started_at: (!in_place).then_some(MicroTime(scene.now)),
         weight: if first && !in_place { 100 } else { 0 },
         observed_weight: 0,
         lacking_since: (!in_place).then_some(Time(scene.now)),

@@ -36,12 +36,12 @@ pub fn advance(drive: &mut Drive) {
         0 => enter(scene, candidate, if candidate.full { GROW } else { WAIT }),
         WAIT => {
             let left = match service.rollout.blue_green.delay_seconds {
-                _ if candidate.full => 0,
-                Some(seconds) => i64::from(seconds) - scene.since(candidate.step_started_at.as_ref()),
+                _ if candidate.full => None,
+                Some(seconds) => scene.left(seconds.into(), candidate.step_started_at.as_ref()),
                 None => return,
             };
-            if left > 0 {
-                return drive.wake(left);
+            if let Some(left) = left {
+                return drive.wake_in(left);
             }
             enter(scene, candidate, GROW);
         }

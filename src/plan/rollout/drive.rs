@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::api::v1alpha1::{Failure, OnFailure, Parked, Strategy};
 use crate::model::{Candidate, Placed, Progress, Step as Planned};
@@ -108,7 +108,7 @@ fn surplus(workload: &Workload, set: &Set) -> Option<String> {
 /// Begins a step: its index and its time. The weight follows from the index.
 pub fn enter(scene: &Scene, candidate: &mut Candidate, index: usize) {
     candidate.step = index;
-    candidate.step_started_at = Some(Time(scene.now));
+    candidate.step_started_at = Some(MicroTime(scene.now));
     // What a gateway has to do for it takes a moment; said here, it costs no write of its own.
     if planned(scene, candidate.strategy).get(index).is_some_and(Planned::needs_gateway) {
         candidate.lacks_from(Time(scene.now));
@@ -197,7 +197,7 @@ impl Drive<'_, '_> {
         if candidate.observed_weight != candidate.weight {
             candidate.observed_weight = candidate.weight;
             if candidate.routed && candidate.weight == 100 && layout.share.is_some() {
-                candidate.step_started_at = Some(Time(scene.now));
+                candidate.step_started_at = Some(MicroTime(scene.now));
                 return self.wake(PROPAGATION_SECONDS);
             }
             // With an autoscaler the other side leaves only now that this one has grown.
@@ -209,11 +209,10 @@ impl Drive<'_, '_> {
         let steps = planned(scene, candidate.strategy);
         match steps.get(candidate.step) {
             None if candidate.routed && layout.share.is_some() => {
-                let left = PROPAGATION_SECONDS - scene.since(candidate.step_started_at.as_ref());
-                match left {
-                    1.. => self.wake(left),
-                    _ if scene.addressed => self.promote(),
-                    _ => {}
+                match scene.left(PROPAGATION_SECONDS, candidate.step_started_at.as_ref()) {
+                    Some(left) => self.wake_in(left),
+                    None if scene.addressed => self.promote(),
+                    None => {}
                 }
                 return;
             }
@@ -222,9 +221,8 @@ impl Drive<'_, '_> {
             None => return self.promote(),
             Some(Planned::Pause(None)) => return,
             Some(Planned::Pause(Some(seconds))) => {
-                let left = i64::from(*seconds) - scene.since(candidate.step_started_at.as_ref());
-                if left > 0 {
-                    return self.wake(left);
+                if let Some(left) = scene.left(i64::from(*seconds), candidate.step_started_at.as_ref()) {
+                    return self.wake_in(left);
                 }
                 enter(scene, candidate, candidate.step + 1);
             }
@@ -308,7 +306,11 @@ impl Drive<'_, '_> {
 
     /// Looks again in so many seconds, or sooner.
     pub fn wake(&mut self, seconds: i64) {
-        let wake = Duration::from_secs(seconds.max(1).unsigned_abs());
+        self.wake_in(Duration::from_secs(seconds.max(1).unsigned_abs()));
+    }
+
+    /// The same, to the part of a second.
+    pub fn wake_in(&mut self, wake: Duration) {
         self.step.wake = Some(self.step.wake.map_or(wake, |sooner| sooner.min(wake)));
     }
 }

@@ -1,6 +1,9 @@
 //! What a decision looks at, and the questions that several decisions ask of it.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::api::v1alpha1::{OnFailure, OnSpecChange, Routing, Strategy};
 use crate::model::profile::Permit;
@@ -234,8 +237,15 @@ impl Scene<'_> {
         }
     }
 
+    /// What is left of so many seconds from a moment on; `None`: they are over. A clock that was put back makes none longer.
+    pub fn left(&self, seconds: i64, from: Option<&MicroTime>) -> Option<Duration> {
+        let all = SignedDuration::from_secs(seconds);
+        let left = (from?.0 + all).duration_since(self.now).min(all);
+        Duration::try_from(left).ok().filter(|left| !left.is_zero())
+    }
+
     /// Seconds since a time, or 0 if it is unknown.
-    pub fn since(&self, time: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>) -> i64 {
+    pub fn since(&self, time: Option<&Time>) -> i64 {
         time.map_or(0, |time| self.now.as_second() - time.0.as_second())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use serde_json::{Value, json};
 
 use crate::api::v1alpha1::{Baking, Failure, Parked, Strategy};
@@ -332,7 +332,7 @@ impl Saved {
                 started_at: on.started.map(ago),
                 step: on.step.into(),
                 steps: 0,
-                step_started_at: on.since.map(ago),
+                step_started_at: on.since.map(|over| MicroTime(ago(over).0)),
                 weight: on.weight,
                 observed_weight: on.observed,
                 lacking_since: on.lacking.map(ago),
@@ -373,7 +373,7 @@ impl Saved {
                 step: u8::try_from(candidate.step).unwrap(),
                 weight: candidate.weight,
                 observed: candidate.observed_weight,
-                since: candidate.step_started_at.as_ref().map(is_over),
+                since: candidate.step_started_at.as_ref().map(|at| is_over(&Time(at.0))),
                 lacking: candidate.lacking_since.as_ref().map(is_over),
                 from: candidate.lacking_from,
                 started: candidate.started_at.as_ref().map(is_over),
