@@ -33,7 +33,7 @@ cluster-real: ## Start a one-node cluster with real pods in its own network name
 	@clusters/real up
 
 clean-clusters: ## Stop the clusters that tests, demo and people started
-	@for name in sim demo install e2e e2e-apart e2e-bare; do clusters/sim --name $$name down; done
+	@for name in sim demo install guide e2e e2e-apart e2e-bare; do clusters/sim --name $$name down; done
 	@if [ "$$(id -u)" = 0 ]; then clusters/real down; fi
 
 generate: ## Refresh everything that is generated from the API types
@@ -74,6 +74,7 @@ e2e-real: binaries ## End-to-end stories on the cluster with real pods (root)
 	$(call step,Stories on the real cluster)
 	@E2E_CLUSTER=real OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator TESTSERVER_BIN=$(CURDIR)/$(RELEASE)/testserver cargo test --quiet --test e2e -- --test-threads $(REAL_STORIES)
 
-readme: ## Execute every command block of the README
-	$(call step,README)
+readme: binaries ## Execute every command block of the README and of the guide to rollouts
+	$(call step,README and guide)
+	@OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator hack/check-guide
 	@hack/check-readme
