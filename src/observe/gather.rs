@@ -210,6 +210,7 @@ fn revision(live: &Live) -> Option<Revision> {
         inputs: annotations.and_then(|all| all.get(labels::INPUTS)).and_then(Value::as_str)?.to_owned(),
         template: live.object.get("data")?.clone(),
         stable_since: since.and_then(|since| since.parse().ok()).map(Time),
+        created: text(&live.object, "/metadata/creationTimestamp").parse().ok().map(Time),
     })
 }
 

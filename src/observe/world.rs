@@ -89,6 +89,8 @@ pub struct Revision {
     /// When it last became stable; `None` if it never did, or before records said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stable_since: Option<Time>,
+    /// When the record was made.
+    pub created: Option<Time>,
 }
 
 /// What is known of a pod.

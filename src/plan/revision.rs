@@ -95,7 +95,8 @@ pub fn kept<'a>(service: &Service, progress: &Progress, revisions: &'a [Revision
 
 /// When a revision last became stable, as its record is to say. The stable one's says that it was the last of all to become
 /// so; where it does not yet, that is now. So the mark costs one write for each promotion, needs nothing of status but the
-/// stable revision, and outlives the status.
+/// stable revision, and outlives the status. As long as there is no other record there is nothing to tell apart: the first
+/// rollout costs no write, and the first revision is marked, as of its beginning, when it gets company.
 pub fn stable_since(hash: &str, progress: &Progress, revisions: &[Revision], now: Timestamp) -> Option<Time> {
     let said = revisions.iter().find(|revision| revision.hash == hash).and_then(|revision| revision.stable_since.clone());
     let last = revisions.iter().filter_map(|revision| revision.stable_since.clone()).max();
@@ -103,6 +104,14 @@ pub fn stable_since(hash: &str, progress: &Progress, revisions: &[Revision], now
     let is_stable = progress.bake.is_none() && progress.stable_revision().is_some_and(|stable| stable == hash);
     if !is_stable || said.is_some() && said == last {
         return said;
+    }
+    if revisions.len() < 2 {
+        return None;
+    }
+    if let (None, Some(first)) = (&last, revisions.iter().find(|revision| revision.hash == hash))
+        && first.created.is_some()
+    {
+        return first.created.clone();
     }
     // Never before another's, whatever the clock of the process that wrote that: it would be written again and again.
     let now = Timestamp::from_second(now.as_second()).map(Time).ok();

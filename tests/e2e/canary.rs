@@ -78,7 +78,8 @@ async fn a_canary_grows_step_by_step_and_becomes_stable_without_a_second_roll() 
     let status = written.iter().filter(|r| r.writes() && r.resource == "microservices/status").count();
     // One for each of the four steps, the beginning, the command and the end; numbers for display may add two.
     assert!(status <= 9, "{status} writes of status");
-    assert!(written.iter().filter(|r| r.writes()).all(|r: &Request| r.code < 300), "{}", audit::tally(&written));
+    // A write that takes pods away holds only for the state that was read, and is made again otherwise.
+    assert!(written.iter().filter(|r| r.writes()).all(|r: &Request| r.code < 300 || r.code == 409), "{}", audit::tally(&written));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use kube::runtime::watcher::{Config, Event, watcher};
 use serde_json::{Value, json};
 
@@ -13,10 +14,11 @@ use crate::harness::*;
 /// The number, and its bar for the error of a step's length at the 99th percentile.
 const ROLLOUTS: usize = 200;
 const MOST_ERROR: f64 = 0.5;
-const PAUSE: u64 = 10;
+/// Seconds.
+const PAUSE: u32 = 10;
 
-/// When a watcher of its own first saw each step of each service.
-type Seen = Arc<Mutex<BTreeMap<(String, i64), Instant>>>;
+/// When each step of each service began, by its status, and when a watcher of its own first saw it.
+type Seen = Arc<Mutex<BTreeMap<(String, i64), (Timestamp, Timestamp)>>>;
 
 fn spec(image: &str) -> Value {
     let steps = json!([{"setWeight": 50}, {"pause": {"seconds": PAUSE}}, {"setWeight": 60}, {"pause": {"manual": true}}]);
@@ -40,9 +42,10 @@ async fn two_hundred_rollouts_at_once_keep_the_length_of_their_pauses() {
         while let Some(event) = events.next().await {
             let Ok(Event::Apply(object)) = event else { continue };
             let object = serde_json::to_value(object).unwrap();
-            let step = at(&object, "/status/rollout/step").as_i64();
-            if let Some(step) = step {
-                notes.lock().unwrap().entry((text(&object, "/metadata/name").to_owned(), step)).or_insert_with(Instant::now);
+            let began = text(&object, "/status/rollout/stepStartedAt").parse().ok();
+            if let (Some(step), Some(began)) = (at(&object, "/status/rollout/step").as_i64(), began) {
+                let key = (text(&object, "/metadata/name").to_owned(), step);
+                notes.lock().unwrap().entry(key).or_insert((began, Timestamp::now()));
             }
         }
     });
@@ -54,10 +57,11 @@ async fn two_hundred_rollouts_at_once_keep_the_length_of_their_pauses() {
     watch.abort();
 
     let seen = seen.lock().unwrap();
-    let pause = |name: &str| Some(*seen.get(&(name.to_owned(), 2))? - *seen.get(&(name.to_owned(), 1))?);
+    // From the begin of the pause, as it is on record, to the moment in which its end can be seen.
+    let pause = |name: &str| Some(seen.get(&(name.to_owned(), 2))?.1 - seen.get(&(name.to_owned(), 1))?.0);
     let mut errors: Vec<f64> = (0..ROLLOUTS)
         .map(|number| pause(&format!("shop-{number}")).expect("every step was seen"))
-        .map(|length| (length.as_secs_f64() - Duration::from_secs(PAUSE).as_secs_f64()).abs())
+        .map(|length| (length.total(jiff::Unit::Second).unwrap() - f64::from(PAUSE)).abs())
         .collect();
     errors.sort_by(f64::total_cmp);
     let (middle, late) = (errors[ROLLOUTS / 2], errors[ROLLOUTS * 99 / 100]);

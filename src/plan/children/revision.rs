@@ -14,7 +14,7 @@ use crate::plan::revision::Target;
 /// The record of the spec's revision. `stable_since`: when that last became stable.
 pub fn build(service: &Service, target: &Target, stable_since: Option<Time>) -> Child {
     let Target { hash, inputs, template, number, .. } = target.clone();
-    record(service, Revision { name: names::suffixed(&service.name, &hash), hash, number, inputs, template, stable_since })
+    record(service, Revision { name: names::suffixed(&service.name, &hash), hash, number, inputs, template, stable_since, created: None })
 }
 
 /// A record that exists, and is to say something else.

@@ -89,5 +89,6 @@ fn record(service: &Service, revisions: &[Revision]) -> Revision {
         inputs: target.inputs,
         template: target.template,
         stable_since: None,
+        created: None,
     }
 }

@@ -216,6 +216,7 @@ impl Story {
             inputs: text("/metadata/annotations/microservices.dev~1inputs"),
             template: object.pointer("/data").cloned().unwrap_or_default(),
             stable_since: text("/metadata/annotations/microservices.dev~1stable-since").parse().ok().map(Time),
+            created: None,
         };
         assert!(!revision.hash.is_empty() && !revision.inputs.is_empty(), "a ControllerRevision names its hash and inputs: {object}");
         self.world.revisions.retain(|r| r.name != revision.name);

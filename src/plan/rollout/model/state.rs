@@ -295,6 +295,7 @@ fn records() -> Vec<Revision> {
         inputs: String::new(),
         template: Value::Null,
         stable_since: None,
+        created: None,
     };
     REVISIONS.iter().enumerate().map(record).collect()
 }
