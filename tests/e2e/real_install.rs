@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::*;
 
 const CHART: &str = "charts/microservice-operator";
+const CRDS: [&str; 2] = ["microservices.microservices.dev", "microserviceprofiles.microservices.dev"];
 
 /// A helm of the given version.
 struct Helm<'a> {
@@ -70,12 +71,12 @@ async fn life(story: &Story, helm: &Helm<'_>, values: &[String]) {
 /// With a `ClusterRole` the operator works for every namespace, so no other story may run.
 async fn for_the_cluster(title: &'static str, version: &str) {
     let Some(story) = Story::real_alone(title).await else { return };
-    // The chart brings the CRD; Helm takes over none that it has not made.
-    story.cluster.kubectl(&["delete", "crd", "microservices.microservices.dev", "--ignore-not-found", "--timeout=60s"], "");
+    // The chart brings the CRDs; Helm takes over none that it has not made.
+    story.cluster.kubectl(&[&["delete", "crd"][..], &CRDS, &["--ignore-not-found", "--timeout=60s"]].concat(), "");
     life(&story, &Helm::new(&story, version), &[]).await;
     let crd = story.get("CustomResourceDefinition", "microservices.microservices.dev").await;
     assert!(!crd.is_null(), "the CRD is kept, and with it everybody's services");
-    story.cluster.kubectl(&["delete", "crd", "microservices.microservices.dev", "--timeout=60s"], "");
+    story.cluster.kubectl(&[&["delete", "crd"][..], &CRDS, &["--timeout=60s"]].concat(), "");
     story.cluster.install_crd();
 }
 
