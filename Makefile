@@ -72,6 +72,7 @@ e2e-sim: binaries ## End-to-end stories on the simulated cluster
 
 e2e-real: binaries ## End-to-end stories on the cluster with real pods (root)
 	$(call step,Stories on the real cluster)
+	@clusters/build real gateway
 	@E2E_CLUSTER=real OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator TESTSERVER_BIN=$(CURDIR)/$(RELEASE)/testserver cargo test --quiet --test e2e -- --test-threads $(REAL_STORIES)
 
 readme: binaries ## Execute every command block of the README and of the guide to rollouts
