@@ -92,8 +92,7 @@ fn routes(conditions: &mut Conditions, service: &Service, world: &World, childre
     if service.routes.is_empty() {
         return conditions.set(ROUTES, Is::True, "NotRequested", "not asked for");
     }
-    let missing = gateway::unserved(service, world);
-    if let Some(kind) = missing.first() {
+    if let Some(kind) = gateway::unserved(service, world) {
         let message = format!(
             "this cluster does not serve {} {}, or does not let the operator see it: install the Gateway API, or take `spec.routes` back",
             kind.api_version(),

@@ -29,7 +29,7 @@ impl Gateway {
     /// What a world shows before anything is applied.
     pub fn of(service: &Service, world: &World) -> Self {
         Self {
-            served: service.routes.iter().all(|route| !world.unserved.contains(&route.kind)),
+            served: unserved(service, world).is_none(),
             endpoints: world.endpoints.get(&canary_name(&service.name)).copied().unwrap_or_default(),
             selected: selected(service, world),
             gives: world.routes.iter().any(|route| verdict(route) != Verdict::Accepted || gives(route)),
@@ -39,19 +39,10 @@ impl Gateway {
 
     /// The same, with what came of the pass.
     pub fn after(service: &Service, world: &World, children: &Children, applied: &Applied) -> Self {
-        let mut planned = children.list.iter().filter(|child| child.reference.kind.is_optional()).peekable();
-        let nothing = planned.peek().is_none();
-        let accepted = planned.try_fold(None, |weight, child| {
-            let route = accepted(child, world, applied)?;
-            Ok(Some(weight.unwrap_or(100).min(route)))
-        });
-        let accepted = match accepted {
-            Ok(Some(weight)) => Ok(weight),
-            Ok(None) if nothing => Err("the cluster serves no Gateway API".to_owned()),
-            Ok(None) => Ok(0),
-            Err(why) => Err(why),
-        };
-        Self { accepted, ..Self::of(service, world) }
+        let planned = children.list.iter().filter(|child| child.reference.kind.is_optional());
+        let weights: Result<Vec<i32>, String> = planned.map(|child| accepted(child, world, applied)).collect();
+        let least = |weights: Vec<i32>| weights.into_iter().min().ok_or_else(|| "the cluster serves no Gateway API".to_owned());
+        Self { accepted: weights.and_then(least), ..Self::of(service, world) }
     }
 }
 
@@ -123,11 +114,9 @@ fn verdict(route: &Value) -> Verdict {
     verdict
 }
 
-/// Kinds of routes that the service needs and the cluster does not serve.
-pub fn unserved(service: &Service, world: &World) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> = service.routes.iter().map(|route| route.kind).filter(|kind| world.unserved.contains(kind)).collect();
-    kinds.dedup();
-    kinds
+/// A kind of route that the service needs and the cluster does not serve, if there is one.
+pub fn unserved(service: &Service, world: &World) -> Option<Kind> {
+    service.routes.iter().map(|route| route.kind).find(|kind| world.unserved.contains(kind))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::model::Kind;
 use crate::observe::Watched;
 
 use super::autoscaler::{is_ready, selects};
-use super::store::{By, Id, Store};
+use super::store::{By, Change, Id, Store};
 
 const SLICES: By<'static> = By::other("endpointslice-controller");
 const GATEWAY: By<'static> = By::other("gateway");
@@ -15,14 +15,16 @@ const GATEWAY: By<'static> = By::other("gateway");
 /// Names of the Services whose endpoints somebody watches.
 pub fn routed(store: &Store) -> Vec<String> {
     let services = store.all(Watched::Child(Kind::Service));
-    let marked = services.filter(|(_, service)| service.pointer("/metadata/labels").is_some_and(|all| all.get(labels::ROUTED).is_some()));
-    marked.map(|(id, _)| id.name.clone()).collect()
+    services.filter(|(_, service)| is_marked(service)).map(|(id, _)| id.name.clone()).collect()
 }
 
 /// Whether a change of a Service is one that changes its endpoints.
-pub fn concerns(change: &super::store::Change) -> bool {
-    let marked = |object: &std::sync::Arc<Value>| object.pointer("/metadata/labels").is_some_and(|all| all.get(labels::ROUTED).is_some());
-    change.before.iter().chain(&change.after).any(marked)
+pub fn concerns(change: &Change) -> bool {
+    change.before.iter().chain(&change.after).any(|service| is_marked(service))
+}
+
+fn is_marked(service: &Value) -> bool {
+    service.pointer("/metadata/labels").is_some_and(|all| all.get(labels::ROUTED).is_some())
 }
 
 /// One look at a Service: its slice holds the pods that it selects and that are ready.

@@ -10,6 +10,7 @@
 mod act;
 mod pass;
 mod rules;
+mod saved;
 mod state;
 
 use std::collections::{HashSet, VecDeque};

@@ -8,7 +8,8 @@ use crate::plan::rollout;
 use super::super::layout::{Layout, Role, Size, layout};
 use super::super::scene::Scene;
 use super::rules::{self, Pass};
-use super::state::{REVISIONS, Saved, Set, Setting, State, now, number, workloads};
+use super::saved::Saved;
+use super::state::{REVISIONS, Set, Setting, State, now, number, workloads};
 
 type Sets = [Option<Set>; 4];
 

@@ -5,7 +5,8 @@ use crate::model::Service;
 
 use super::super::layout::{Layout, Set as Planned};
 use super::act::{self, Action};
-use super::state::{BAD, Bake, REVISIONS, Saved, Set, Setting, State, deployment};
+use super::saved::{Bake, Saved};
+use super::state::{BAD, REVISIONS, Set, Setting, State, deployment};
 
 /// A pass under way: what it read, and what it has done so far.
 pub struct Pass<'a> {
