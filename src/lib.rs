@@ -20,6 +20,7 @@
 
 pub mod api;
 pub mod apply;
+pub mod ask;
 pub mod cli;
 pub mod controller;
 pub mod model;

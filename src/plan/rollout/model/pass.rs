@@ -37,9 +37,10 @@ pub fn pass(
     let held = Permit::Held { reason: "frozen".to_owned(), until: None };
     let permit = if state.frozen { &held } else { &Permit::Granted };
     let gateway = gateway(state, sets);
+    let answers = std::collections::BTreeMap::new();
     let (revisions, workloads) = (&setting.records[..], view.clone());
     let mut scene =
-        Scene { service, target, revisions, workloads: &workloads, gateway: &gateway, pods: &[], addressed: true, permit, now: now() };
+        Scene { service, target, revisions, workloads: &workloads, gateway: &gateway, pods: &[], addressed: true, permit, answers: &answers, now: now() };
     let plan = layout(&scene, &before);
     let mut report = Pass { state, saved, sets, stale, shrunk: 0, plan: &plan };
 
