@@ -87,8 +87,10 @@ impl Webhook {
         if authority.as_str().contains('@') || given.url.contains('#') {
             return Err(wrong("user info and fragments must be left out"));
         }
-        // A port that is not there is none; one that is there and cannot be read is a mistake.
-        if authority.host().is_empty() || authority.port().is_some() && authority.port_u16().is_none() {
+        // A port that is no number is not told from none by the library, and would silently become 80 or 443.
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        if authority.host().is_empty() || !is_port {
             return Err(wrong("it must have a host, and a port of at most 65535 or none"));
         }
         let seconds = given.timeout_seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(TIMEOUT_SECONDS);
