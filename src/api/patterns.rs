@@ -24,8 +24,7 @@ pub const PERCENT_OF_ALL: &str = "^(0|[1-9][0-9]?|100)%$";
 /// A disruption budget of nothing would block every drain.
 pub const PERCENT_OF_SOME: &str = "^([1-9][0-9]?|100)%$";
 /// An address of HTTP or HTTPS with a host; no user info, whose `@` would hide the host that is meant, and no fragment.
-const URL: &str =
-    "^https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?([/?][!$-;=?-Z_a-z~\\[\\]]*)?$";
+const URL: &str = "^https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?([/?][!$-;=?-Z_a-z~\\[\\]]*)?$";
 /// A file's name: no folder, and not hidden, which a Secret's own links are.
 const FILE_NAME: &str = "^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$";
 /// A DNS label (RFC 1123), as it stands at the fields themselves.

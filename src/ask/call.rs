@@ -92,7 +92,9 @@ impl Caller {
 
     /// What a file of credentials says, as a header that no log shows.
     async fn bearer(&self, file: &str) -> Result<HeaderValue, String> {
-        let text = read(self.folder.join(Path::new(file))).await.map_err(|_| format!("the operator's credentials file `{file}` cannot be read"))?;
+        let text = read(self.folder.join(Path::new(file)))
+            .await
+            .map_err(|_| format!("the operator's credentials file `{file}` cannot be read"))?;
         let token = std::str::from_utf8(&text).unwrap_or_default().trim();
         let value = HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| !token.is_empty());
         let mut value = value.ok_or_else(|| format!("the operator's credentials file `{file}` must hold one line of text"))?;

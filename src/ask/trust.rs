@@ -28,7 +28,9 @@ pub fn config(authorities: Option<&[u8]>) -> Result<ClientConfig, String> {
 pub fn words(error: &std::io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
     let words = match cause {
-        Some(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => "its certificate has expired",
+        Some(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
+            "its certificate has expired"
+        }
         Some(Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })) => {
             "its certificate is for another host"
         }

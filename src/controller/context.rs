@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use tracing::{debug, info, warn};
 
-use crate::ask::{Asker, Means};
 use crate::apply::{Announcer, Applier, Refused, Remote, reference};
+use crate::ask::{Asker, Means};
 use crate::observe::{Key, Lane, Stores, Unreadable, World};
 use crate::plan::{Applied, Cause, Decision, Event};
 use crate::serve::lease::Leadership;

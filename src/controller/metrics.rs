@@ -21,8 +21,8 @@ use crate::model::{Answer, Kind};
 use crate::serve::traffic::{Call, Meter};
 
 use labels::{
-    AnswerLabels, Buckets, CONTROLLER, CallLabels, ChildWriteLabels, Code, ControllerLabels, KindLabels, PassLabels, QueueLabels, RequestLabels,
-    RequestSecondsLabels,
+    AnswerLabels, Buckets, CONTROLLER, CallLabels, ChildWriteLabels, Code, ControllerLabels, KindLabels, PassLabels, QueueLabels,
+    RequestLabels, RequestSecondsLabels,
 };
 
 pub use leader::LeaderStatus;

@@ -80,7 +80,8 @@ impl Webhook {
     /// What the schema lets through may still be wrong: then what must hold.
     pub fn of(given: &api::Webhook) -> Result<Self, String> {
         let wrong = |why: &str| format!("url: {why}, as in `https://approvals.example.com/gate`");
-        let url: Uri = given.url.parse().map_err(|_| wrong("it must be an address of at most 2048 characters with a port of at most 65535"))?;
+        let url: Uri =
+            given.url.parse().map_err(|_| wrong("it must be an address of at most 2048 characters with a port of at most 65535"))?;
         let (Some("http" | "https"), Some(authority)) = (url.scheme_str(), url.authority()) else {
             return Err(wrong("it must begin with http:// or https:// and a host"));
         };

@@ -43,8 +43,8 @@ use crate::plan;
 
 use agenda::Agenda;
 use deployments::{Deployments, Look};
-use gates::Gates;
 use desk::{Fault, lock};
+use gates::Gates;
 use invariants::{Judge, Truth};
 use operator::{Delays, Operator, Outcome};
 use random::Random;

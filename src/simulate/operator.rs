@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::apply::{Applier, Named, Refused, Server};
 use crate::controller::pass::{self, Due};
-use crate::observe::{Feed, Key, Watched, World};
 use crate::model::Question;
+use crate::observe::{Feed, Key, Watched, World};
 use crate::plan::{self, Applied, Decision, Event};
 
 use super::desk::{Desk, Fault, lock};

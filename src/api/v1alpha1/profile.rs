@@ -125,7 +125,9 @@ pub struct Webhook {
     /// must come from there; redirects are not followed.
     #[schemars(
         length(min = 8, max = 2048),
-        regex(pattern = "^https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?([/?][!$-;=?-Z_a-z~\\[\\]]*)?$")
+        regex(
+            pattern = "^https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?([/?][!$-;=?-Z_a-z~\\[\\]]*)?$"
+        )
     )]
     pub url: String,
     /// Seconds from the connection to the last byte of the answer, 1 to 60. Default 10.

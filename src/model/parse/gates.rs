@@ -19,7 +19,8 @@ pub fn check(spec: &MicroserviceSpec, given: &Given, found: &mut Findings) {
                 }
             }
             Given::Unknown => {
-                let message = format!("whether the profile has the webhook `{name}` is not looked at; name the profile with `--profile FILE`");
+                let message =
+                    format!("whether the profile has the webhook `{name}` is not looked at; name the profile with `--profile FILE`");
                 found.warning(path, Reason::NotFound, message);
             }
             Given::None | Given::Missing(_) => {
@@ -42,7 +43,10 @@ fn known(profile: &MicroserviceProfile, name: &str) -> Result<(), (Reason, Strin
         None => {
             let known: Vec<String> = profile::webhooks(profile).map(|(known, _)| format!("`{known}`")).collect();
             let has = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Err((Reason::NotFound, format!("it must be a webhook of profile `{of}`, which has {has}: name one of them, or have it added there")))
+            Err((
+                Reason::NotFound,
+                format!("it must be a webhook of profile `{of}`, which has {has}: name one of them, or have it added there"),
+            ))
         }
     }
 }

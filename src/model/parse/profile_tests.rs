@@ -168,9 +168,15 @@ fn a_gate_needs_a_webhook_that_can_be_asked() {
 
     let path = "spec.rollout.canary.steps[1].gate.webhook: ";
     let other = told(of(json!([{"name": "b", "url": "http://b"}, {"name": "c", "url": "http://c"}])).unwrap_err());
-    assert_eq!(other, [format!("{path}it must be a webhook of profile `strict`, which has `b`, `c`: name one of them, or have it added there")]);
+    assert_eq!(
+        other,
+        [format!("{path}it must be a webhook of profile `strict`, which has `b`, `c`: name one of them, or have it added there")]
+    );
     let wrong = told(of(json!([{"name": "b", "url": "http://b"}, {"name": "approval", "url": "http://b:99999/"}])).unwrap_err());
-    assert!(wrong[0].starts_with(&format!("{path}profile `strict` must be corrected: spec.providers.webhooks[1].url: it must ")), "{wrong:?}");
+    assert!(
+        wrong[0].starts_with(&format!("{path}profile `strict` must be corrected: spec.providers.webhooks[1].url: it must ")),
+        "{wrong:?}"
+    );
     let none = told(parse_under(&object(&spec), &Given::None).unwrap_err());
     assert!(none[0].starts_with(&format!("{path}webhooks are a profile's, and this service has none")), "{none:?}");
     let unknown = parse_under(&object(&spec), &Given::Unknown).unwrap().warnings;

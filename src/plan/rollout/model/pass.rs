@@ -43,8 +43,18 @@ pub fn pass(
     let answers = answers(setting, state, saved, &before, service);
     let retried = command.is_some_and(|(verb, _)| verb == "retry");
     let (revisions, workloads) = (&setting.records[..], view.clone());
-    let mut scene =
-        Scene { service, target, revisions, workloads: &workloads, gateway: &gateway, pods: &[], addressed: true, permit, answers: &answers, now: now() };
+    let mut scene = Scene {
+        service,
+        target,
+        revisions,
+        workloads: &workloads,
+        gateway: &gateway,
+        pods: &[],
+        addressed: true,
+        permit,
+        answers: &answers,
+        now: now(),
+    };
     let plan = layout(&scene, &before);
     let mut report = Pass { state, saved, sets, stale, shrunk: 0, plan: &plan };
 
