@@ -98,7 +98,7 @@ const BODY_SENT: usize = 256 * 1024;
 
 #[tokio::test]
 async fn hostile_answers_are_trouble_and_nothing_of_them_is_repeated() {
-    let many = (0..5000).map(|index| format!("x-{index}: y\r\n")).collect::<String>();
+    let many = "x: y\r\n".repeat(5000);
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
     let cases = [
         "SSH-2.0-OpenSSH\r\n".to_owned(),

@@ -92,7 +92,8 @@ pub fn pass(
         // Another entry into a step is another question.
         let place = |saved: &Saved| saved.candidate.as_ref().map(|on| (on.at, on.step));
         let same = place(&state.saved) == place(&next.saved) && !retried;
-        next.asked = (!step.questions.is_empty()).then(|| state.asked.filter(|_| same).flatten());
+        next.asked = !step.questions.is_empty();
+        next.said = state.said.filter(|_| next.asked && same);
     }
     let changed = next != *state;
     Ok((next, changed))
@@ -203,7 +204,7 @@ fn answers(setting: &Setting, state: &State, saved: &Saved, progress: &Progress,
     let Some(candidate) = progress.candidate.as_ref().filter(|_| setting.gated) else { return BTreeMap::new() };
     let about = |entered: i64| format!("{}/{}/{}/{entered}/g", service.uid, candidate.at.revision, candidate.step);
     let entered = candidate.step_started_at.as_ref().map_or(0, |at| at.0.as_microsecond());
-    let said = state.asked.flatten().filter(|_| saved.candidate == state.saved.candidate);
+    let said = state.said.filter(|_| saved.candidate == state.saved.candidate);
     let said = said.map(|yes| (about(entered), if yes { Answer::Yes } else { Answer::No }));
     said.into_iter().chain([(about(entered - 1), Answer::Yes)]).collect()
 }

@@ -170,7 +170,7 @@ pub fn passes(setting: &Setting, pass: &Pass, after: &Saved) -> Verdict {
     let before = usize::from(was.step) <= GATE;
     let moved = after.candidate.as_ref().is_some_and(|is| is.at == was.at && usize::from(is.step) > GATE);
     let promoted = after.candidate.is_none() && after.stable == Some(was.at);
-    let open = pass.state.asked == Some(Some(true));
+    let open = pass.state.said == Some(true);
     require(!setting.gated || !before || !(moved || promoted) || open, || "a gate that is closed lets a revision pass".to_owned())
 }
 

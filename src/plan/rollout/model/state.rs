@@ -176,8 +176,10 @@ pub struct State {
     pub route: (i32, bool),
     /// Per cent that the gateway gave it before, and may still give it.
     pub before: i32,
-    /// The webhook is being asked about the candidate's step, and what it said, if anything.
-    pub asked: Option<Option<bool>>,
+    /// The webhook is being asked about the candidate's step.
+    pub asked: bool,
+    /// What it has said of that.
+    pub said: Option<bool>,
     /// What somebody who looks at old news sees: another leader, or an operator behind a slow watch.
     pub news: Option<Box<(Saved, [Option<Set>; 4])>>,
 }
@@ -196,7 +198,8 @@ impl State {
             canary: None,
             route: (0, true),
             before: 0,
-            asked: None,
+            asked: false,
+            said: None,
             news: None,
         }
     }
