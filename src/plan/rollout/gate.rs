@@ -84,3 +84,72 @@ pub fn closed(name: &str, answer: Option<&Answer>) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::{SignedDuration, Timestamp};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+    use super::*;
+    use crate::model::profile::Permit;
+    use crate::model::{Placed, Service};
+    use crate::observe::World;
+    use crate::plan::children::tests::service;
+    use crate::plan::gateway::Gateway;
+    use crate::plan::workload::Workloads;
+
+    const SPEC: &str = "rollout: {strategy: Canary, canary: {steps: [{gate: {webhook: a}}, {gate: {webhook: b}}, {gate: {webhook: a}}]}}";
+
+    fn looked_up(service: &Service, candidate: &Candidate, answers: &BTreeMap<String, Answer>) -> (String, Option<Answer>) {
+        let gateway = Gateway::of(service, &World::default());
+        let (workloads, permit) = (Workloads(Vec::new()), Permit::Granted);
+        let scene = Scene {
+            service,
+            target: "bbbbbbbb",
+            revisions: &[],
+            workloads: &workloads,
+            gateway: &gateway,
+            pods: &[],
+            addressed: true,
+            permit: &permit,
+            answers,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let name = at(&scene, candidate).unwrap_or_default();
+        (id(&scene, candidate, name), answer(&scene, candidate).cloned())
+    }
+
+    #[test]
+    fn an_answer_is_for_one_entry_into_one_step_of_one_object() {
+        let candidate = Candidate {
+            at: Placed { revision: "bbbbbbbb".to_owned(), deployment: "orders-bbbbbbbb".to_owned() },
+            strategy: Strategy::Canary,
+            step_started_at: Some(MicroTime(Timestamp::UNIX_EPOCH)),
+            ..Candidate::default()
+        };
+        let first = service(SPEC);
+        let (own, _) = looked_up(&first, &candidate, &BTreeMap::new());
+        let answers = BTreeMap::from([(own, Answer::Yes)]);
+        assert_eq!(looked_up(&first, &candidate, &answers).1, Some(Answer::Yes));
+        // What status keeps of the time.
+        let kept = MicroTime(Timestamp::UNIX_EPOCH + SignedDuration::from_nanos(999));
+        assert_eq!(looked_up(&first, &Candidate { step_started_at: Some(kept), ..candidate.clone() }, &answers).1, Some(Answer::Yes));
+
+        let later = MicroTime(Timestamp::UNIX_EPOCH + SignedDuration::from_micros(1));
+        let revision = Placed { revision: "cccccccc".to_owned(), ..candidate.at.clone() };
+        let others = [
+            Candidate { step_started_at: Some(later), ..candidate.clone() },
+            Candidate { at: revision, ..candidate.clone() },
+            Candidate { step: 1, ..candidate.clone() },
+            Candidate { step: 2, ..candidate.clone() },
+            Candidate { full: true, ..candidate.clone() },
+        ];
+        for other in others {
+            assert_eq!(looked_up(&first, &other, &answers).1, None, "{other:?}");
+        }
+        let again = Service { uid: "made anew".to_owned(), ..first };
+        assert_eq!(looked_up(&again, &candidate, &answers).1, None);
+    }
+}
