@@ -88,7 +88,7 @@ mod tests {
             if like == Watched::Pod {
                 assert!(serde_json::from_value::<crate::observe::world::Pod>(example).is_ok());
             } else {
-                assert_eq!(example["kind"], json!(like.name()));
+                assert_eq!(example["kind"], json!(like.resource().kind));
             }
         }
         assert_eq!(EXAMPLE.len(), Watched::ALL.len());

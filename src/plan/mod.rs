@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod replicas;
 pub mod revision;
 pub mod rollout;
+pub mod user_routes;
 #[cfg(test)]
 mod stories;
 mod verdict;
@@ -35,6 +36,20 @@ pub struct Children {
     pub list: Vec<Child>,
     /// Children that must not be pruned though they are not in the list: older revisions.
     pub retained: Vec<ChildRef>,
+    /// Routes of the user's whose weights are not as they should be.
+    pub weights: Vec<Weights>,
+    /// Per cent that the candidate is to have of the requests through routes of the user's.
+    pub share: i32,
+}
+
+/// What is to be done about a route of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weights {
+    pub route: ChildRef,
+    /// Per cent for the candidate, of the service's part.
+    pub share: i32,
+    /// The version of the route that this was decided for.
+    pub version: String,
 }
 
 /// What came of applying children; nothing here is fatal to the pass.

@@ -10,6 +10,14 @@ pub const RULES: &[Rule] = &[
     )
     .of(Of::Profile),
     Rule::new(
+        &["spec.defaults.rollout.canary"],
+        "!has(self.routeRefs)",
+        "`routeRefs` must be left out of a profile: routes are each service's own",
+    )
+    .field(".routeRefs")
+    .forbidden()
+    .of(Of::Profile),
+    Rule::new(
         &["freezeWindows[].start"],
         "self.matches('^[0-9*,/-]+ [0-9*,/-]+ [0-9*?,/-]+ [0-9A-Za-z*,/-]+ [0-9A-Za-z*?,/-]+$')",
         "must be five fields as cron has them (minute, hour, day of month, month, day of week), e.g. `0 14 * * 5`",
