@@ -67,6 +67,7 @@ impl<'a> Play<'a> {
         simulation.conduct(Fates::Told(Told { start: BEFORE, doom: None }), args.quota);
         simulation.load = scenario.load.into();
         simulation.run(10);
+        scenario.routes().iter().for_each(|(id, spec)| simulation.write(id, spec));
         simulation.apply(scenario.name(), &scenario.old.manifest);
         let mut deeds = args.deeds();
         deeds.reverse();

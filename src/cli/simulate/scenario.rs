@@ -1,11 +1,15 @@
 //! From manifests to the two specs of a play: the one that runs, and the one that is applied.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::api::schema::{self, Address};
 use crate::cli::input::{Document, Manifests};
 use crate::cli::verdict::{self, Profiles, Verdict};
-use crate::model::{Scaling, Service};
+use crate::model::{ChildRef, Scaling, Service};
+use crate::observe::Watched;
+use crate::simulate::store::Id;
 
 use super::options::Args;
 
@@ -59,6 +63,16 @@ impl Scenario {
         }
         let load = load(args.replicas, &new.service).map_err(|problem| vec![problem])?;
         Ok(Self { old, new, origin, load, warnings })
+    }
+
+    /// The routes that both specs name, as a team may have them: all requests lead to the service.
+    pub fn routes(&self) -> Vec<(Id, Value)> {
+        let sides = [&self.old.service, &self.new.service];
+        let named: BTreeSet<&ChildRef> = sides.iter().flat_map(|service| &service.route_refs).collect();
+        let port = sides.iter().find_map(|service| service.ports.first()).map(|port| port.service_port);
+        let backend = json!({"group": "", "kind": "Service", "name": self.name(), "port": port, "weight": 1});
+        let spec = json!({"rules": [{"backendRefs": [backend]}]});
+        named.into_iter().map(|route| (Id::new(Watched::UserRoute(route.kind), &route.name), spec.clone())).collect()
     }
 
     pub fn name(&self) -> &str {

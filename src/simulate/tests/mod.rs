@@ -4,6 +4,7 @@ mod baking;
 mod moving;
 mod places;
 mod routed;
+mod route_refs;
 mod schedule;
 mod stories;
 
