@@ -119,3 +119,78 @@ impl Stores {
         Some(object)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+    use crate::observe::feed::Feed;
+    use crate::observe::trim::Fact;
+
+    fn route(annotations: &Value) -> Value {
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {
+                "name": "payments-front", "namespace": "shop", "uid": "5c2f7a63-1111-4a0c-9d5e-c1b0f3a7e9d2", "resourceVersion": "7", "generation": 4,
+                "labels": {"team": "payments"}, "annotations": annotations,
+            },
+            "spec": {
+                "parentRefs": [{"name": "public", "namespace": "gateways"}], "hostnames": ["payments.example.com"],
+                "rules": [{
+                    "matches": [{"path": {"type": "PathPrefix", "value": "/v1/payments"}, "headers": [{"name": "x-tenant", "value": "a"}]}],
+                    "filters": [{"type": "URLRewrite", "urlRewrite": {"hostname": "payments"}}],
+                    "backendRefs": [{"group": "", "kind": "Service", "name": "payments", "port": 80, "weight": 1}],
+                }],
+            },
+            "status": {"parents": [{"parentRef": {"name": "public"}, "controllerName": "example.com/gateway", "conditions": [
+                {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 4, "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            ]}]},
+        })
+    }
+
+    fn service(refs: &Value) -> Value {
+        json!({"metadata": {"name": "orders", "namespace": "shop", "uid": "u", "resourceVersion": "1"},
+               "spec": {"image": "orders:1", "port": 8080, "rollout": {"strategy": "Canary", "canary": {"routeRefs": refs}}}})
+    }
+
+    const HTTP: Watched = Watched::UserRoute(Kind::HTTPRoute);
+
+    #[test]
+    fn little_is_kept_of_a_route() {
+        let seen: Seen<Fields> = serde_json::from_value(route(&json!({"note": "x".repeat(1000)}))).unwrap();
+        let Fact::Object { body, .. } = trim::object(HTTP, seen) else { panic!() };
+        let kept: Value = body.open().unwrap();
+        assert!(kept.pointer("/spec/rules/0/matches").is_none() && kept.pointer("/metadata/annotations/note").is_none(), "{kept:#}");
+        assert_eq!(kept.pointer("/spec/rules/0/backendRefs/0/name"), Some(&json!("payments")));
+        assert_eq!(kept.pointer("/status/parents/0/conditions/0/type"), Some(&json!("Accepted")));
+        assert!(body.size() < 500, "{} bytes", body.size());
+    }
+
+    #[test]
+    fn a_route_is_told_to_those_that_name_it_and_those_that_share_it() {
+        let mut feed = Feed::default();
+        let names = |feed: &Feed| feed.touched().iter().map(|key| key.name.to_string()).collect::<Vec<_>>();
+        let orders = Key::new("shop", "orders");
+        feed.applied(Watched::Microservice, service(&json!([{"kind": "HTTPRoute", "name": "payments-front"}])));
+        let world = feed.stores().gather(&orders).unwrap().unwrap();
+        assert!(world.user_routes.is_empty());
+        names(&feed);
+        feed.applied(HTTP, route(&json!({"rollout.microservices.dev/web": "25"})));
+        assert_eq!(names(&feed), ["orders", "web"]);
+        let world = feed.stores().gather(&orders).unwrap().unwrap();
+        assert_eq!(world.user_routes[0].pointer("/metadata/resourceVersion"), Some(&json!("7")));
+        assert_eq!(feed.stores().routes_shared_with(&Key::new("shop", "web")).len(), 1);
+        assert_eq!(feed.stores().routes_shared_with(&Key::new("bank", "web")).len(), 0);
+
+        // It shares no longer: told once more, and to nobody after that.
+        feed.applied(Watched::Microservice, service(&json!(null)));
+        feed.stores().gather(&orders).unwrap();
+        names(&feed);
+        let mut next = route(&json!({}));
+        next["metadata"]["resourceVersion"] = json!("8");
+        feed.applied(HTTP, next.clone());
+        assert_eq!(names(&feed), ["web"]);
+        feed.deleted(HTTP, next);
+        assert!(names(&feed).is_empty());
+    }
+}
