@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::model::{Kind, Service};
 use crate::observe::{Key, Watched};
-use crate::plan::{Applied, ChildFailure, Children, Weights};
 use crate::plan::user_routes;
+use crate::plan::{Applied, ChildFailure, Children, Weights};
 
 use super::error::{self, Failure};
 use super::wire;
@@ -62,4 +62,3 @@ impl<S: Server> Applier<S> {
         }
     }
 }
-

@@ -126,8 +126,7 @@ fn routes(conditions: &mut Conditions, service: &Service, world: &World, childre
         // A new weight is accepted within a moment, which is no news; a rollout says itself what it waits for.
         Some(_) if conditions.get(ROUTES).is_some_and(|c| c.reason == "Accepted") => {}
         Some(route) => {
-            let message =
-                format!("{route} waits for its gateway; if none takes it, check its Gateway, and that it allows this namespace");
+            let message = format!("{route} waits for its gateway; if none takes it, check its Gateway, and that it allows this namespace");
             conditions.set(ROUTES, Is::Unknown, "Pending", message);
         }
         None => conditions.set(ROUTES, Is::True, "Accepted", "all routes are accepted by their gateways"),

@@ -15,9 +15,9 @@ pub mod gateway;
 pub mod replicas;
 pub mod revision;
 pub mod rollout;
-pub mod user_routes;
 #[cfg(test)]
 mod stories;
+pub mod user_routes;
 mod verdict;
 pub mod workload;
 

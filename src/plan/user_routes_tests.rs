@@ -76,11 +76,14 @@ fn what_is_left_of_an_edit_by_hand_leads_somewhere() {
 fn backends() -> impl Strategy<Value = Vec<Value>> {
     proptest::collection::vec((0..3_usize, 0..=10_000_i64), 0..4).prop_map(|all| {
         // A name that stands there twice may differ by its port.
-        all.into_iter().enumerate().map(|(port, (name, weight))| {
-            let mut backend = backend(["orders", "web", "other"][name], weight);
-            backend["port"] = json!(port);
-            backend
-        }).collect()
+        all.into_iter()
+            .enumerate()
+            .map(|(port, (name, weight))| {
+                let mut backend = backend(["orders", "web", "other"][name], weight);
+                backend["port"] = json!(port);
+                backend
+            })
+            .collect()
     })
 }
 

@@ -3,8 +3,8 @@
 mod baking;
 mod moving;
 mod places;
-mod routed;
 mod route_refs;
+mod routed;
 mod schedule;
 mod stories;
 

@@ -59,13 +59,17 @@ fn given(story: &Story) -> Vec<i32> {
 /// Why `RoutesReady` is what it is.
 fn condition(story: &Story) -> String {
     let status = story.truth().status().unwrap_or_default();
-    status.conditions.iter().find(|condition| condition.type_ == "RoutesReady").map(|condition| condition.reason.clone()).unwrap_or_default()
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "RoutesReady")
+        .map(|condition| condition.reason.clone())
+        .unwrap_or_default()
 }
 
 #[test]
 fn each_weight_is_written_once_and_the_route_is_put_back() {
-    let mut story =
-        ready(&spec(&json!([{"setWeight": 25}, {"pause": {"seconds": 30}}, {"setWeight": 50}, {"pause": {"seconds": 30}}])));
+    let mut story = ready(&spec(&json!([{"setWeight": 25}, {"pause": {"seconds": 30}}, {"setWeight": 50}, {"pause": {"seconds": 30}}])));
     let before = story.0.store().log().len();
     story.edit(&json!({"image": "orders:2"})).settled();
     let store = story.0.store();
@@ -118,7 +122,9 @@ fn an_abort_puts_the_route_back_at_once() {
 
 #[test]
 fn without_its_route_the_rollout_waits_and_then_goes_back() {
-    for (spec, reason) in [(None, "RouteMissing"), (Some(json!({"rules": [{"backendRefs": [{"name": "web", "weight": 1}]}]})), "BackendMissing")] {
+    for (spec, reason) in
+        [(None, "RouteMissing"), (Some(json!({"rules": [{"backendRefs": [{"name": "web", "weight": 1}]}]})), "BackendMissing")]
+    {
         let mut story = ready(&manual());
         story.edit(&json!({"image": "orders:2"})).settled();
         let new = story.progress().candidate_revision().cloned().unwrap();
