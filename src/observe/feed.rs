@@ -36,7 +36,7 @@ impl Feed {
             Watched::Pod => self.tell::<PodFields>(watched, object, Event::Apply),
             Watched::EndpointSlice => self.tell::<SliceFields>(watched, object, Event::Apply),
             Watched::Microservice | Watched::Profile | Watched::Child(_) | Watched::UserRoute(_) => {
-                self.tell::<Fields>(watched, object, Event::Apply)
+                self.tell::<Fields>(watched, object, Event::Apply);
             }
         }
     }
@@ -47,7 +47,7 @@ impl Feed {
             Watched::Pod => self.tell::<PodFields>(watched, object, Event::Delete),
             Watched::EndpointSlice => self.tell::<SliceFields>(watched, object, Event::Delete),
             Watched::Microservice | Watched::Profile | Watched::Child(_) | Watched::UserRoute(_) => {
-                self.tell::<Fields>(watched, object, Event::Delete)
+                self.tell::<Fields>(watched, object, Event::Delete);
             }
         }
     }

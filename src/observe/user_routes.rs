@@ -32,10 +32,10 @@ impl UserRoutes {
     pub fn seen(&self, watched: Watched, route: &Key, services: Vec<Box<str>>) -> Vec<Key> {
         let mut index = self.lock();
         let place = (watched, route.clone());
-        let key = |name: &Box<str>| Key { namespace: route.namespace.clone(), name: (**name).into() };
-        let mut told: BTreeSet<Key> = services.iter().map(key).collect();
+        let key = |name: &str| Key { namespace: route.namespace.clone(), name: name.into() };
+        let mut told: BTreeSet<Key> = services.iter().map(|name| key(name)).collect();
         let before = if services.is_empty() { index.shared.remove(&place) } else { index.shared.insert(place, services) };
-        told.extend(before.iter().flatten().map(key));
+        told.extend(before.iter().flatten().map(|name| key(name)));
         told.into_iter().collect()
     }
 

@@ -45,7 +45,7 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
         }
         Watched::UserRoute(_) => {
             let backends = |object: &Value| object.pointer("/spec/rules/0/backendRefs").map(Value::to_string);
-            vec![(before.and_then(|before| backends(before)) != backends(after)).then(|| backends(after).unwrap_or_default())]
+            vec![(before.and_then(backends) != backends(after)).then(|| backends(after).unwrap_or_default())]
         }
         Watched::EndpointSlice => vec![Some(format!("{} endpoints", after["endpoints"].as_array().map_or(0, Vec::len)))],
         Watched::Pod => vec![Some(pod(after))],
