@@ -48,6 +48,10 @@ fn is_open(route: &Value) -> bool {
     weights(route, 1) == [("orders".to_owned(), 75), ("orders-canary".to_owned(), 25)]
 }
 
+fn is_accepted(route: &Value) -> bool {
+    at(route, "/status/parents/0/conditions/0/observedGeneration") == at(route, "/metadata/generation")
+}
+
 fn is_paused(object: &Value) -> bool {
     text(object, "/status/rollout/state") == "Paused"
 }
@@ -79,6 +83,7 @@ async fn the_weights_of_a_users_route_follow_and_the_route_is_put_back() {
     let back = story.until(SOON, "put back", "HTTPRoute", "shop", |o| o["spec"] == wrote["spec"]).await;
     assert_eq!(back["metadata"]["annotations"], wrote["metadata"]["annotations"]);
     witness.is_content();
+    story.until(SOON, "accepted", "HTTPRoute", "shop", is_accepted).await;
     assert_eq!(gateway.weights(), [0, 25, 50, 100, 0]);
     if let Some(place) = place {
         let writes = story.requests_since(&place).into_iter().filter(|r| r.writes() && r.resource == "httproutes").count();
@@ -101,7 +106,17 @@ async fn an_edit_of_a_users_route_in_the_middle_is_kept() {
     let wrote = write_route(&story).await;
     story.until(SOON, "redone", "HTTPRoute", "shop", is_open).await;
     story.patch("HTTPRoute", "shop", json!({"spec": {"hostnames": ["third.example.com"]}})).await;
-    story.command("orders", "promote", text(&paused, "/status/rollout/candidateRevision")).await;
+    // As long as the gateway has yet to take an edit, the step is not done, and a promotion of it is refused.
+    for attempt in 1.. {
+        let value = format!("{}:{attempt}", text(&paused, "/status/rollout/candidateRevision"));
+        story.command("orders", "promote", &value).await;
+        let handled = |o: &Value| text(o, "/status/rollout/lastAction/value") == value;
+        let answered = story.until(SOON, "answered", "Microservice", "orders", handled).await;
+        if text(&answered, "/status/rollout/lastAction/result") != "Refused" {
+            break;
+        }
+        assert!(attempt < 20, "{answered:#}");
+    }
     story.until_ready_with("orders", "example.com/orders:2").await;
     let back = story.until(SOON, "put back", "HTTPRoute", "shop", |o| o["spec"]["rules"] == wrote["spec"]["rules"]).await;
     assert_eq!(text(&back, "/spec/hostnames/0"), "third.example.com");
