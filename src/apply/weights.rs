@@ -1,9 +1,9 @@
 //! Weights in routes that are the user's: read, changed in one place, and written back only over what was read.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::model::{Kind, Service};
-use crate::observe::{Key, Watched};
+use crate::observe::{Fields, Key, Seen, Watched};
 use crate::plan::user_routes;
 use crate::plan::{Applied, ChildFailure, Children, Weights};
 
@@ -32,33 +32,39 @@ impl<S: Server> Applier<S> {
     /// Moves the weights of one route; whether it did. Where the route is no longer what was looked at, the watch tells of it and
     /// brings the next pass.
     pub async fn move_weight(&self, key: &Key, weights: &Weights) -> Result<bool, Failure> {
-        let Weights { route, share, version } = weights;
+        let Weights { route, share, generation } = weights;
         let watched = Watched::UserRoute(route.kind);
         let named = Named { watched, namespace: &key.namespace, name: &route.name };
         let failed = |verb| move |error: kube::Error| wire::explain_at(&key.namespace, watched, verb, &error);
         let read = self.wire.server().read(named).await.map_err(failed("get"))?;
-        let Some(seen) = read.filter(|seen| seen.metadata.resource_version.as_ref() == Some(version)) else { return Ok(false) };
-        let metadata = json!({
-            "namespace": seen.metadata.namespace, "uid": seen.metadata.uid, "annotations": seen.metadata.annotations.clone().unwrap_or_default(),
-        });
-        let found = json!({"metadata": metadata, "spec": seen.body.get("spec")});
-        let planned = user_routes::planned(&found, &key.name, *share);
-        let mark = user_routes::mark(&key.name);
-        let patch = json!({
-            "metadata": {
-                "uid": seen.metadata.uid, "resourceVersion": version,
-                "annotations": {&mark: planned.pointer("/metadata/annotations").and_then(|all| all.get(&mark))},
-            },
-            "spec": {"rules": planned.pointer("/spec/rules")},
-        });
-        match self.wire.server().merge(named, &patch).await {
+        let Some(seen) = read.filter(|seen| seen.metadata.generation == Some(*generation)) else { return Ok(false) };
+        match self.wire.server().merge(named, &patch(key, *share, &seen)).await {
             Ok(seen) => {
                 tracing::debug!(service = %key, %route, share, "weights moved");
                 self.wire.expectations().saw_route(&key.namespace, route, seen);
                 Ok(true)
             }
-            Err(error) if error::is_conflict(&error) || error::is_gone(&error) => Ok(false),
+            Err(error) if error::is_gone(&error) => Ok(false),
+            // Of a change in metadata or status alone nobody would tell: a conflict is a failure that passes.
             Err(error) => Err(failed("patch")(error)),
         }
     }
+}
+
+/// What makes of the route that was read, and of no other, the one with that share.
+fn patch(key: &Key, share: i32, seen: &Seen<Fields>) -> Value {
+    let metadata = &seen.metadata;
+    let found = json!({
+        "metadata": {"namespace": metadata.namespace, "annotations": metadata.annotations.clone().unwrap_or_default()},
+        "spec": seen.body.get("spec"),
+    });
+    let planned = user_routes::planned(&found, &key.name, share);
+    let mark = user_routes::mark(&key.name);
+    json!({
+        "metadata": {
+            "uid": metadata.uid, "resourceVersion": metadata.resource_version,
+            "annotations": {&mark: planned.pointer("/metadata/annotations").and_then(|all| all.get(&mark))},
+        },
+        "spec": {"rules": planned.pointer("/spec/rules")},
+    })
 }

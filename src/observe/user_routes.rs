@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::api::v1alpha1::Microservice;
 use crate::model::ChildRef;
@@ -28,11 +28,14 @@ struct Index {
 }
 
 impl UserRoutes {
-    /// A route was seen, in which these services have a share. Returns those that had one or have one now.
+    /// A route was seen, in which these services have a share. Returns those that had one or have one now, where that changed.
     pub fn seen(&self, watched: Watched, route: &Key, services: Vec<Box<str>>) -> Vec<Key> {
         let mut index = self.lock();
         let place = (watched, route.clone());
         let key = |name: &str| Key { namespace: route.namespace.clone(), name: name.into() };
+        if index.shared.get(&place).map_or(&[][..], Vec::as_slice) == services {
+            return Vec::new();
+        }
         let mut told: BTreeSet<Key> = services.iter().map(|name| key(name)).collect();
         let before = if services.is_empty() { index.shared.remove(&place) } else { index.shared.insert(place, services) };
         told.extend(before.iter().flatten().map(|name| key(name)));
@@ -44,13 +47,15 @@ impl UserRoutes {
         self.lock().named.remove(service);
     }
 
-    /// Services that name the route, as far as they were looked at; all others have yet to be.
-    pub fn users(&self, watched: Watched, route: &Key) -> Vec<Key> {
-        let Watched::UserRoute(kind) = watched else { return Vec::new() };
+    /// Services that have a share in the route, and those that name it, as far as they were looked at; all others have yet to be.
+    pub fn users(&self, watched: Watched, route: &Key) -> BTreeSet<Key> {
+        let Watched::UserRoute(kind) = watched else { return BTreeSet::new() };
         let is = |reference: &ChildRef| reference.kind == kind && *reference.name == *route.name;
         let index = self.lock();
         let named = index.named.iter().filter(|(key, references)| key.namespace == route.namespace && references.iter().any(is));
-        named.map(|(key, _)| key.clone()).collect()
+        let shared = index.shared.get(&(watched, route.clone())).into_iter().flatten();
+        let shared = shared.map(|name| Key { namespace: route.namespace.clone(), name: (**name).into() });
+        named.map(|(key, _)| key.clone()).chain(shared).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {
@@ -114,14 +119,14 @@ impl Stores {
             rows
         };
         let row = rows.iter().find(|row| row.is(&key, watched, &route.name))?;
-        let mut object: Value = unpack(row).ok()?;
-        object["metadata"]["resourceVersion"] = json!(row.version.to_string());
-        Some(object)
+        unpack(row).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::model::Kind;
     use crate::observe::feed::Feed;
@@ -178,16 +183,22 @@ mod tests {
         feed.applied(HTTP, route(&json!({"rollout.microservices.dev/web": "25"})));
         assert_eq!(names(&feed), ["orders", "web"]);
         let world = feed.stores().gather(&orders).unwrap().unwrap();
-        assert_eq!(world.user_routes[0].pointer("/metadata/resourceVersion"), Some(&json!("7")));
+        assert_eq!(world.user_routes[0].pointer("/metadata/generation"), Some(&json!(4)));
         assert_eq!(feed.stores().routes_shared_with(&Key::new("shop", "web")).len(), 1);
         assert_eq!(feed.stores().routes_shared_with(&Key::new("bank", "web")).len(), 0);
+
+        // With another spec it is told again.
+        let mut next = route(&json!({"rollout.microservices.dev/web": "25"}));
+        (next["metadata"]["resourceVersion"], next["metadata"]["generation"]) = (json!("8"), json!(5));
+        feed.applied(HTTP, next);
+        assert_eq!(names(&feed), ["orders", "web"]);
 
         // It shares no longer: told once more, and to nobody after that.
         feed.applied(Watched::Microservice, service(&json!(null)));
         feed.stores().gather(&orders).unwrap();
         names(&feed);
         let mut next = route(&json!({}));
-        next["metadata"]["resourceVersion"] = json!("8");
+        next["metadata"]["resourceVersion"] = json!("9");
         feed.applied(HTTP, next.clone());
         assert_eq!(names(&feed), ["web"]);
         feed.deleted(HTTP, next);

@@ -48,8 +48,8 @@ pub struct Weights {
     pub route: ChildRef,
     /// Per cent for the candidate, of the service's part.
     pub share: i32,
-    /// The version of the route that this was decided for.
-    pub version: String,
+    /// Generation of the route that this was decided for. Not its version, which moves with every word of a gateway.
+    pub generation: i64,
 }
 
 /// What came of applying children; nothing here is fatal to the pass.

@@ -194,8 +194,8 @@ pub fn moved(route: &Value, service: &str, share: i32) -> Option<Weights> {
     let text = |pointer: &str| route.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let kind = [Kind::HTTPRoute, Kind::GRPCRoute].into_iter().find(|kind| kind.name() == text("/kind"))?;
     let reference = ChildRef { kind, name: text("/metadata/name").to_owned() };
-    let version = text("/metadata/resourceVersion").to_owned();
-    (planned(route, service, share) != *route).then_some(Weights { route: reference, share, version })
+    let generation = route.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
+    (planned(route, service, share) != *route).then_some(Weights { route: reference, share, generation })
 }
 
 /// The candidate's side stays although nothing in the spec asks for it: a route of the user's may lead there, or a gateway may
