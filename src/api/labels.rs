@@ -20,6 +20,9 @@ pub const TRACK_REVISION: &str = "revision";
 pub const ROLE: &str = "microservices.dev/role";
 /// On a Service that routes lead to, and by it on its EndpointSlices, which are watched.
 pub const ROUTED: &str = "microservices.dev/routed";
+/// On a route of the user's, while a rollout has the weights of one of its backends: `rollout.microservices.dev/<service>`,
+/// with the per cent of the new version. It is how the route is found and put back, also after the service is gone.
+pub const SHARED_FOR: &str = "rollout.microservices.dev/";
 /// Bounded context, from `spec.domain`.
 pub const DOMAIN: &str = "microservices.dev/domain";
 /// Team, from `spec.owner`.

@@ -12,6 +12,7 @@ mod report;
 mod server;
 mod step;
 mod stubborn;
+mod weights;
 mod wire;
 
 use std::sync::Arc;
@@ -109,6 +110,7 @@ impl<S: Server> Applier<S> {
                 break;
             }
         }
+        self.move_weights(service, children, &mut applied).await;
         // What failed may be what replaces something that looks unwanted.
         if applied.failures.is_empty() {
             self.prune(service, &last, &mut applied).await;

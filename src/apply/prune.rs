@@ -80,7 +80,11 @@ mod tests {
             ],
             ..World::default()
         };
-        let children = Children { list: vec![Child { reference: planned, object: json!({}), autoscaled: None }], retained: vec![kept] };
+        let children = Children {
+            list: vec![Child { reference: planned, object: json!({}), autoscaled: None }],
+            retained: vec![kept],
+            ..Children::default()
+        };
         assert_eq!(names(&world, &children), ["HorizontalPodAutoscaler orders", "ConfigMap orders-a", "ServiceAccount orders"]);
         assert!(goes_first(candidates(&world, &children)[0]));
     }

@@ -77,6 +77,11 @@ pub fn explain(service: &Service, kind: Kind, verb: &str, error: &kube::Error) -
     error::explain(Asked { verb, resource: &resource, namespace: &service.namespace }, error)
 }
 
+/// A failure in words, about something that is no child.
+pub fn explain_at(namespace: &str, watched: Watched, verb: &str, error: &kube::Error) -> Failure {
+    error::explain(Asked { verb, resource: &watched.resource_name(), namespace }, error)
+}
+
 pub fn key(service: &Service) -> Key {
     Key::new(service.namespace.as_str(), service.name.as_str())
 }

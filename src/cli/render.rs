@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::model::{Child, Service};
+use crate::model::{Child, ChildRef, Service};
 use crate::plan::children::fresh;
 use crate::plan::replicas::replicas;
 
@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> ExitCode {
                 continue;
             }
             Verdict::Valid(service, warnings) => {
-                rendered.push((document, objects(&service)));
+                rendered.push(Rendered { document, objects: objects(&service), routes: service.route_refs });
                 warnings
             }
             Verdict::Profile(warnings) => warnings,
@@ -93,18 +93,28 @@ fn complete(child: Child) -> Value {
     object
 }
 
-fn text(format: Format, rendered: &[(&Document, Vec<Value>)]) -> Result<String, String> {
+/// A Microservice, its children, and the routes of the user's that it names.
+struct Rendered<'a> {
+    document: &'a Document,
+    objects: Vec<Value>,
+    routes: Vec<ChildRef>,
+}
+
+fn text(format: Format, rendered: &[Rendered<'_>]) -> Result<String, String> {
     if matches!(format, Format::Json) {
-        let items: Vec<&Value> = rendered.iter().flat_map(|(_, objects)| objects).collect();
+        let items: Vec<&Value> = rendered.iter().flat_map(|rendered| &rendered.objects).collect();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
         return serde_json::to_string_pretty(&list).map(|text| text + "\n").map_err(|error| error.to_string());
     }
     let mut text = String::new();
-    for (document, objects) in rendered {
+    for Rendered { document, objects, routes } in rendered {
         for (index, object) in objects.iter().enumerate() {
             text.push_str("---\n");
             if index == 0 {
                 let _ = writeln!(text, "# Microservice {}/{} from {}", document.namespace(), document.name(), document.file());
+                for route in routes {
+                    let _ = writeln!(text, "# not rendered: {route}, in which a canary moves the weight of Service {}", document.name());
+                }
             }
             text.push_str(&output::yaml(object).map_err(|error| error.to_string())?);
         }

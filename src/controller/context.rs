@@ -16,7 +16,7 @@ use crate::serve::lease::Leadership;
 use super::Options;
 use super::backoff::Backoff;
 use super::metrics::{Metrics, Outcome, Write};
-use super::pass::{Due, due};
+use super::pass::{Due, due, withdraw};
 
 /// After a conflict somebody else's write is on its way to the watch.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(300);
@@ -97,6 +97,17 @@ impl Context {
         Ok(self.look(key))
     }
 
+    /// Nothing is to be done for a service any more but to take it out of what is not its own.
+    pub async fn withdraw(&self, key: &Key) -> Option<Again> {
+        // One that cannot be read is still there.
+        let gone = self.stores.gather(key).is_ok_and(|world| world.is_none_or(|world| world.object.metadata.deletion_timestamp.is_some()));
+        if !gone {
+            return None;
+        }
+        let after = withdraw(&self.applier, &self.stores, key).await?;
+        Some(Again { lane: Lane::Slow, after })
+    }
+
     fn look(&self, key: &Key) -> Option<World> {
         match self.stores.gather(key) {
             Ok(Some(mut world)) if world.object.metadata.deletion_timestamp.is_none() => {
@@ -167,6 +178,10 @@ impl Context {
             } else {
                 self.metrics.write_skipped(child.kind);
             }
+        }
+        // Routes of the user's are no children.
+        for route in applied.written.iter().filter(|written| !applied.existing.contains_key(written)) {
+            self.metrics.child_written(route.kind, Write::Apply);
         }
         for child in &applied.pruned {
             self.metrics.child_written(child.kind, Write::Delete);

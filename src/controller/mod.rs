@@ -133,7 +133,8 @@ async fn pass(context: Arc<Context>, turn: Turn, _permit: Option<OwnedSemaphoreP
         return context.stores.queue().touch(key, Lane::Fast, Duration::ZERO);
     }
     let span = info_span!("pass", namespace = %key.namespace, name = %key.name);
-    if let Some(again) = reconcile::reconcile(&context, key).instrument(span).await {
+    // Boxed: a pass holds a whole world, 16 KiB, and a task that only waits for its turn need not.
+    if let Some(again) = Box::pin(reconcile::reconcile(&context, key).instrument(span)).await {
         context.stores.queue().touch(key, again.lane, again.after);
     }
 }

@@ -20,6 +20,10 @@ use super::permit::permit;
 /// seconds of each other; the transition to `Ready` then takes the numbers along.
 const DISPLAY_PAUSE: Duration = Duration::from_secs(5);
 
+/// Between two tries to put the route of a service that is gone back: nobody is there to be told of a failure, and a missing right
+/// may come late.
+const WITHDRAW_PAUSE: Duration = Duration::from_secs(10);
+
 /// What the spec asks of this pass.
 #[allow(clippy::large_enum_variant, reason = "one for each pass, and never stored")]
 enum Intent {
@@ -51,6 +55,23 @@ pub async fn work<S: Server>(
         Ok(Intent::Suspend(parsed)) => (Applied::default(), Ok(plan::suspended(&parsed, world, now))),
         Err(panic) => (Applied::default(), Err(panic)),
     }
+}
+
+/// There is no such service, or it is on its way out: takes its share out of the routes of the user's that still have it. Returns
+/// when to look again, if that did not do.
+///
+/// A finalizer would do it before the Service goes, and was rejected: with the Service go the pods, so that no order of the two
+/// helps a request, and without the operator nobody could delete the Microservice, or its namespace.
+pub async fn withdraw<S: Server>(applier: &Applier<S>, stores: &Stores, key: &Key) -> Option<Duration> {
+    let routes = stores.routes_shared_with(key);
+    let mut failed = false;
+    for weights in routes.iter().filter_map(|route| plan::user_routes::moved(route, &key.name, 0)) {
+        if let Err(failure) = applier.move_weight(key, &weights).await {
+            tracing::warn!(route = %weights.route, "its weights cannot be put back, trying again in {WITHDRAW_PAUSE:?}: {}", failure.message);
+            failed = true;
+        }
+    }
+    failed.then_some(WITHDRAW_PAUSE)
 }
 
 fn intend(stores: &Stores, key: &Key, world: &mut World, now: Timestamp) -> Intent {

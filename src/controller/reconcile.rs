@@ -13,7 +13,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Option<Again> {
     let pass = context.metrics.begin();
     let mut world = match context.gather(key).await {
         Ok(Some(world)) => world,
-        Ok(None) => return None,
+        Ok(None) => return context.withdraw(key).await,
         Err(again) => return Some(again),
     };
     let now = Timestamp::now();

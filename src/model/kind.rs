@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::api::v1alpha1::{RouteKind, RouteRef};
+
 /// A kind of child. The order of the variants is the order of apply: what a pod needs comes before the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(clippy::upper_case_acronyms, reason = "the field's own spelling")]
@@ -117,6 +119,16 @@ impl Kind {
 pub struct ChildRef {
     pub kind: Kind,
     pub name: String,
+}
+
+impl From<&RouteRef> for ChildRef {
+    fn from(route: &RouteRef) -> Self {
+        let kind = match route.kind {
+            RouteKind::HTTPRoute => Kind::HTTPRoute,
+            RouteKind::GRPCRoute => Kind::GRPCRoute,
+        };
+        Self { kind, name: route.name.clone() }
+    }
 }
 
 impl std::fmt::Display for ChildRef {

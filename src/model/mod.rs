@@ -49,6 +49,8 @@ pub struct Service {
     pub access: Access,
     /// Hosts and paths of gateways that lead here.
     pub routes: Vec<Route>,
+    /// Routes of the user's own in which the weights are moved.
+    pub route_refs: Vec<ChildRef>,
     pub rollout: Rollout,
     /// `podTemplate`, typed.
     pub overrides: Option<PodTemplateSpec>,
@@ -58,6 +60,13 @@ pub struct Service {
     pub commands: Commands,
     /// Values in force that the spec leaves out, as `status.defaults` publishes them.
     pub defaults: Map<String, Value>,
+}
+
+impl Service {
+    /// There are routes, our own or the user's, whose weights can be moved.
+    pub fn has_routes(&self) -> bool {
+        !self.routes.is_empty() || !self.route_refs.is_empty()
+    }
 }
 
 /// A port of the service.

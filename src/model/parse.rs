@@ -78,6 +78,7 @@ fn complete(object: &Microservice, gateway: Option<&GatewayRef>, found: &mut Fin
     let access = access::access(spec, &ports, found);
     let scaling = scaling::scaling(spec, found);
     let routes = routes::routes(spec, &ports, gateway, found);
+    let route_refs = routes::references(spec, found);
     let rollout = rollout::rollout(spec, found);
     let overrides = overrides::overrides(object, found);
     files::check(spec, found);
@@ -99,6 +100,7 @@ fn complete(object: &Microservice, gateway: Option<&GatewayRef>, found: &mut Fin
         disruption: disruption(spec),
         access,
         routes,
+        route_refs,
         rollout,
         overrides,
         deletion: spec.deletion_policy.unwrap_or_default(),

@@ -35,7 +35,9 @@ impl Feed {
         match watched {
             Watched::Pod => self.tell::<PodFields>(watched, object, Event::Apply),
             Watched::EndpointSlice => self.tell::<SliceFields>(watched, object, Event::Apply),
-            Watched::Microservice | Watched::Profile | Watched::Child(_) => self.tell::<Fields>(watched, object, Event::Apply),
+            Watched::Microservice | Watched::Profile | Watched::Child(_) | Watched::UserRoute(_) => {
+                self.tell::<Fields>(watched, object, Event::Apply);
+            }
         }
     }
 
@@ -44,7 +46,9 @@ impl Feed {
         match watched {
             Watched::Pod => self.tell::<PodFields>(watched, object, Event::Delete),
             Watched::EndpointSlice => self.tell::<SliceFields>(watched, object, Event::Delete),
-            Watched::Microservice | Watched::Profile | Watched::Child(_) => self.tell::<Fields>(watched, object, Event::Delete),
+            Watched::Microservice | Watched::Profile | Watched::Child(_) | Watched::UserRoute(_) => {
+                self.tell::<Fields>(watched, object, Event::Delete);
+            }
         }
     }
 
@@ -53,7 +57,7 @@ impl Feed {
         match watched {
             Watched::Pod => self.list::<PodFields>(watched, objects),
             Watched::EndpointSlice => self.list::<SliceFields>(watched, objects),
-            Watched::Microservice | Watched::Profile | Watched::Child(_) => self.list::<Fields>(watched, objects),
+            Watched::Microservice | Watched::Profile | Watched::Child(_) | Watched::UserRoute(_) => self.list::<Fields>(watched, objects),
         }
     }
 

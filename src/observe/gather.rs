@@ -69,6 +69,7 @@ impl Stores {
         if let Some(world) = &mut world {
             world.unserved = self.unserved(&key.namespace);
             world.profile = self.profile(key, &world.object);
+            world.user_routes = self.user_routes_of(key, &world.object);
         }
         Ok(world)
     }

@@ -43,10 +43,12 @@ pub enum Watched {
     EndpointSlice,
     /// Not a service's own: its name is all that its key has.
     Profile,
+    /// A route that is not the operator's, `HTTPRoute` or `GRPCRoute`. Any number of services may name it, or none.
+    UserRoute(Kind),
 }
 
 impl Watched {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Microservice,
         Self::Child(Kind::ServiceAccount),
         Self::Child(Kind::NetworkPolicy),
@@ -61,6 +63,8 @@ impl Watched {
         Self::Pod,
         Self::EndpointSlice,
         Self::Profile,
+        Self::UserRoute(Kind::HTTPRoute),
+        Self::UserRoute(Kind::GRPCRoute),
     ];
 
     pub const fn name(self) -> &'static str {
@@ -70,6 +74,8 @@ impl Watched {
             Self::Pod => "Pod",
             Self::EndpointSlice => "EndpointSlice",
             Self::Profile => "MicroserviceProfile",
+            Self::UserRoute(Kind::GRPCRoute) => "UserGRPCRoute",
+            Self::UserRoute(_) => "UserHTTPRoute",
         }
     }
 
@@ -78,16 +84,18 @@ impl Watched {
         match self {
             Self::Microservice => 0,
             Self::Child(kind) => kind as usize + 1,
-            Self::Pod => Self::ALL.len() - 3,
-            Self::EndpointSlice => Self::ALL.len() - 2,
-            Self::Profile => Self::ALL.len() - 1,
+            Self::Pod => Self::ALL.len() - 5,
+            Self::EndpointSlice => Self::ALL.len() - 4,
+            Self::Profile => Self::ALL.len() - 3,
+            Self::UserRoute(Kind::GRPCRoute) => Self::ALL.len() - 1,
+            Self::UserRoute(_) => Self::ALL.len() - 2,
         }
     }
 
     pub fn resource(self) -> ApiResource {
         match self {
             Self::Microservice => ApiResource::erase::<Microservice>(&()),
-            Self::Child(kind) => resource(kind.group(), kind.version(), kind.name(), kind.plural()),
+            Self::Child(kind) | Self::UserRoute(kind) => resource(kind.group(), kind.version(), kind.name(), kind.plural()),
             Self::Pod => resource("", "v1", "Pod", "pods"),
             Self::EndpointSlice => resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
             Self::Profile => ApiResource::erase::<MicroserviceProfile>(&()),
@@ -98,7 +106,7 @@ impl Watched {
     pub const fn is_optional(self) -> bool {
         match self {
             Self::Child(kind) => kind.is_optional(),
-            Self::Profile => true,
+            Self::Profile | Self::UserRoute(_) => true,
             Self::Microservice | Self::Pod | Self::EndpointSlice => false,
         }
     }

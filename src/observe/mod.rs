@@ -21,6 +21,7 @@ mod stores;
 mod tables;
 pub mod text;
 mod trim;
+mod user_routes;
 mod version;
 mod watch;
 pub mod world;

@@ -35,6 +35,12 @@ impl Packed {
         Self { bytes: compress_prepend_size_with_dict(&json, example(like)).into(), like }
     }
 
+    /// Bytes, without the example.
+    #[cfg(test)]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub fn open<T: DeserializeOwned>(&self) -> Result<T, String> {
         let json = decompress_size_prepended_with_dict(&self.bytes, example(self.like)).map_err(|error| error.to_string())?;
         serde_json::from_slice(&json).map_err(|error| error.to_string())
@@ -88,7 +94,7 @@ mod tests {
             if like == Watched::Pod {
                 assert!(serde_json::from_value::<crate::observe::world::Pod>(example).is_ok());
             } else {
-                assert_eq!(example["kind"], json!(like.name()));
+                assert_eq!(example["kind"], json!(like.resource().kind));
             }
         }
         assert_eq!(EXAMPLE.len(), Watched::ALL.len());

@@ -40,13 +40,12 @@ impl Stores {
         }
     }
 
-    /// Makes due whoever a change is about: a service, or all that use a profile.
+    /// Makes due whoever a change is about: a service, or all that use a profile or a route.
     pub(super) fn touch(&self, watched: Watched, family: &Key, lane: Lane, wait: Duration) {
-        if watched != Watched::Profile {
-            return self.queue().touch(family, lane, wait);
-        }
-        for key in self.users(&family.name) {
-            self.queue().touch(&key, Lane::Slow, wait);
+        match watched {
+            Watched::Profile => self.users(&family.name).iter().for_each(|key| self.queue().touch(key, Lane::Slow, wait)),
+            Watched::UserRoute(_) => self.user_routes.users(watched, family).iter().for_each(|key| self.queue().touch(key, lane, wait)),
+            _ => self.queue().touch(family, lane, wait),
         }
     }
 

@@ -22,6 +22,7 @@ use super::rollouts::{self, Rollouts};
 use super::seen::{Body, Fields, PodFields, Seen, SliceFields};
 use super::tables::{Change, Row, Tables};
 use super::trim::{self, Fact};
+use super::user_routes::UserRoutes;
 use super::version::Version;
 use super::watch::{Errors, Watch};
 
@@ -51,6 +52,7 @@ pub struct Stores {
     /// Services with the profile that each names, if it names one.
     pub(super) named: Mutex<HashMap<Key, Box<str>>>,
     pub(super) rollouts: Rollouts,
+    pub(super) user_routes: UserRoutes,
 }
 
 /// The running watches. Dropping this stops them.
@@ -88,7 +90,9 @@ impl Stores {
             match watch.watched {
                 Watched::Pod => tasks.spawn(follow::<PodFields>(stores, watch, client)),
                 Watched::EndpointSlice => tasks.spawn(follow::<SliceFields>(stores, watch, client)),
-                Watched::Microservice | Watched::Profile | Watched::Child(_) => tasks.spawn(follow::<Fields>(stores, watch, client)),
+                Watched::Microservice | Watched::Profile | Watched::Child(_) | Watched::UserRoute(_) => {
+                    tasks.spawn(follow::<Fields>(stores, watch, client))
+                }
             };
         }
         (stores, Watches(tasks))
@@ -103,6 +107,7 @@ impl Stores {
             errors: Errors::default(),
             named: Mutex::default(),
             rollouts: Rollouts::default(),
+            user_routes: UserRoutes::default(),
         }
     }
 
@@ -178,7 +183,7 @@ impl Stores {
 
     /// An object was seen by a list or told of by a watch.
     fn put(&self, watched: Watched, seen: Sighting, epoch: u32, lane: Lane) {
-        let Sighting { key, family, version, fact, rolling } = seen;
+        let Sighting { key, family, version, fact, rolling, shared_for } = seen;
         let row = Row::new(&family, watched, &key.name, version.clone(), fact);
         let change = {
             let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
@@ -189,6 +194,9 @@ impl Stores {
         };
         if watched == Watched::Microservice {
             self.call(self.rollouts.seen(&key, rolling));
+        }
+        if let Watched::UserRoute(_) = watched {
+            self.call(self.user_routes.seen(watched, &key, shared_for));
         }
         let wait = if watched == Watched::Microservice || lane == Lane::Slow { Duration::ZERO } else { BURST };
         match change {
@@ -211,6 +219,10 @@ impl Stores {
         if watched == Watched::Microservice {
             self.named().remove(&seen.key);
             self.call(self.rollouts.gone(&seen.key));
+            self.user_routes.forget(&seen.key);
+        }
+        if let Watched::UserRoute(_) = watched {
+            self.call(self.user_routes.seen(watched, &seen.key, Vec::new()));
         }
         for family in home.iter().chain([&seen.family]) {
             self.touch(watched, family, Lane::Fast, Duration::ZERO);
@@ -227,6 +239,12 @@ impl Stores {
         for (key, _) in gone.iter().filter(|_| watch.watched == Watched::Microservice) {
             self.named().remove(key);
             self.call(self.rollouts.gone(key));
+            self.user_routes.forget(key);
+        }
+        if let Watched::UserRoute(_) = watch.watched {
+            for (key, _) in &gone {
+                self.call(self.user_routes.seen(watch.watched, key, Vec::new()));
+            }
         }
         for family in gone.iter().map(|(_, family)| family).chain(&forgotten) {
             self.touch(watch.watched, family, Lane::Fast, Duration::ZERO);
@@ -254,6 +272,8 @@ pub(super) struct Sighting {
     fact: Fact,
     /// A rollout is under way, of a Microservice.
     rolling: bool,
+    /// Services whose share a route of the user's has.
+    shared_for: Vec<Box<str>>,
 }
 
 /// How an object becomes what is kept of it.
@@ -264,10 +284,11 @@ pub(super) trait Sight: Body + Clone + std::fmt::Debug + Send + 'static {
 impl Sight for Fields {
     fn sight(watched: Watched, seen: Seen<Self>) -> Sighting {
         let key = Key::of(&seen.metadata);
-        let own = matches!(watched, Watched::Microservice | Watched::Profile);
+        let own = matches!(watched, Watched::Microservice | Watched::Profile | Watched::UserRoute(_));
         let family = if own { key.clone() } else { trim::family(&seen.metadata) };
         let rolling = watched == Watched::Microservice && rollouts::is_under_way(&seen.body);
-        Sighting { rolling, family, version: Version::of(&seen.metadata), key, fact: trim::object(watched, seen) }
+        let shared_for = if let Watched::UserRoute(_) = watched { trim::shared_for(&seen.metadata) } else { Vec::new() };
+        Sighting { rolling, shared_for, family, version: Version::of(&seen.metadata), key, fact: trim::object(watched, seen) }
     }
 }
 
@@ -279,6 +300,7 @@ impl Sight for PodFields {
             version: Version::of(&seen.metadata),
             fact: trim::pod(&seen),
             rolling: false,
+            shared_for: Vec::new(),
         }
     }
 }
@@ -291,6 +313,7 @@ impl Sight for SliceFields {
             version: Version::of(&seen.metadata),
             fact: trim::endpoints(&seen),
             rolling: false,
+            shared_for: Vec::new(),
         }
     }
 }
@@ -308,6 +331,7 @@ where
     let config = watcher::Config::default().page_size(PAGE);
     let config = match watch.watched {
         Watched::Microservice | Watched::Profile => config,
+        Watched::UserRoute(_) => config.labels(&format!("{}!={}", labels::MANAGED_BY, labels::OPERATOR)),
         Watched::Child(_) | Watched::Pod => config.labels(&format!("{}={}", labels::MANAGED_BY, labels::OPERATOR)),
         // Its controller copies the labels of the Service.
         Watched::EndpointSlice => config.labels(&format!("{}={},{}", labels::MANAGED_BY, labels::OPERATOR, labels::ROUTED)),

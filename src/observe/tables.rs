@@ -165,7 +165,7 @@ fn usual_family(watched: Watched, key: &Key) -> Key {
         // A slice is called like `orders-canary-x7k2p`.
         Watched::Pod | Watched::EndpointSlice => 2,
         Watched::Child(Kind::ConfigMap | Kind::ControllerRevision) => 1,
-        Watched::Microservice | Watched::Profile | Watched::Child(_) => 0,
+        Watched::Microservice | Watched::Profile | Watched::Child(_) | Watched::UserRoute(_) => 0,
     };
     let name = (0..suffixes).fold(&*key.name, |name, _| name.rsplit_once('-').map_or(name, |(head, _)| head));
     if *name == *key.name { key.clone() } else { Key { namespace: key.namespace.clone(), name: name.into() } }

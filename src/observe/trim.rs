@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
 use kube::core::ObjectMeta;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::api::labels;
 use crate::model::Kind;
@@ -67,6 +67,19 @@ pub fn object(watched: Watched, seen: Seen<Fields>) -> Fact {
             let parents = body.get_mut("status").and_then(|status| status.get_mut("parents")).and_then(Value::as_array_mut);
             parents.into_iter().flatten().filter_map(Value::as_object_mut).for_each(timeless);
         }
+        Watched::UserRoute(_) => {
+            let annotations = metadata.annotations.take().unwrap_or_default();
+            let marks = annotations.into_iter().filter(|(key, _)| key.starts_with(labels::SHARED_FOR)).collect();
+            metadata = ObjectMeta {
+                name: metadata.name,
+                namespace: metadata.namespace,
+                uid: metadata.uid,
+                generation: metadata.generation,
+                annotations: Some(marks),
+                ..ObjectMeta::default()
+            };
+            body = backends(&mut body);
+        }
         Watched::Child(Kind::HorizontalPodAutoscaler) => {
             body.get_mut("status").and_then(Value::as_object_mut).into_iter().for_each(quieten);
         }
@@ -79,6 +92,27 @@ pub fn object(watched: Watched, seen: Seen<Fields>) -> Fact {
     body.insert("kind".to_owned(), Value::String(resource.kind));
     body.insert("metadata".to_owned(), serde_json::to_value(metadata).unwrap_or_default());
     Fact::Object { body: Packed::of(watched, &Value::Object(body)), claims_replicas }
+}
+
+/// All that is needed of a route of the user's to see where it leads and what its gateways say: of thousands of routes most
+/// are of no concern, and their matches and filters are the larger part of them.
+fn backends(body: &mut Map<String, Value>) -> Map<String, Value> {
+    let rules = body.get_mut("spec").and_then(|spec| spec.get_mut("rules")).and_then(Value::as_array_mut);
+    let of_rule = |rule: &mut Value| json!({"backendRefs": rule.get_mut("backendRefs").map(Value::take).unwrap_or_default()});
+    let rules: Vec<Value> = rules.into_iter().flatten().map(of_rule).collect();
+    let parents = body.get_mut("status").and_then(|status| status.get_mut("parents")).and_then(Value::as_array_mut);
+    let conditions = |mut parent: Value| {
+        parent.as_object_mut().into_iter().for_each(timeless);
+        json!({"conditions": parent.get_mut("conditions").map(Value::take).unwrap_or_default()})
+    };
+    let parents: Vec<Value> = parents.into_iter().flatten().map(|parent| conditions(parent.take())).collect();
+    Map::from_iter([("spec".to_owned(), json!({"rules": rules})), ("status".to_owned(), json!({"parents": parents}))])
+}
+
+/// Services whose share a route of the user's has at this moment.
+pub fn shared_for(metadata: &ObjectMeta) -> Vec<Box<str>> {
+    let annotations = metadata.annotations.iter().flatten();
+    annotations.filter_map(|(key, _)| key.strip_prefix(labels::SHARED_FOR)).map(Into::into).collect()
 }
 
 /// Takes out of an autoscaler's status what changes with every look at the load: the metrics, the times, and the words

@@ -175,7 +175,7 @@ mod tests {
         let watch = Watch::new(Watched::Child(Kind::HorizontalPodAutoscaler), None);
         watch.fails(&error(404, "NotFound", "the server could not find the requested resource"), &errors);
         assert!(watch.missing().unwrap().1.ends_with("no horizontalpodautoscalers.autoscaling in autoscaling/v2"));
-        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(Watched::ALL.map(|watched| errors.of(watched)), [1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[tokio::test]

@@ -42,6 +42,9 @@ pub struct World {
     pub answers: BTreeMap<String, Answer>,
     /// Its routes with their status, those that are ours.
     pub routes: Vec<Value>,
+    /// Routes of the user's that it names, or that have its share: where they lead, and their status.
+    #[serde(default)]
+    pub user_routes: Vec<Value>,
     /// Ready endpoints of its Services that routes lead to, by name.
     pub endpoints: BTreeMap<String, i32>,
     /// Optional kinds that the cluster does not serve.

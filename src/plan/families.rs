@@ -12,7 +12,7 @@ use super::conditions::{AUTOSCALER, AVAILABLE, Conditions, DISRUPTION, Is, NETWO
 use super::gateway::{self, Verdict};
 use super::rollout::Step;
 use super::workload::{Workload, minimum};
-use super::{Applied, Children};
+use super::{Applied, Children, user_routes};
 
 /// For how long no reason is given: in its first minute an autoscaler complains of metrics that cannot be there yet.
 const FIRST_METRICS_SECONDS: i64 = 60;
@@ -89,12 +89,12 @@ fn requested(conditions: &mut Conditions, family: &str, kind: Kind, children: &C
 
 /// Every route is applied and accepted by its gateway.
 fn routes(conditions: &mut Conditions, service: &Service, world: &World, children: &Children, applied: &Applied) {
-    if service.routes.is_empty() {
+    if !service.has_routes() {
         return conditions.set(ROUTES, Is::True, "NotRequested", "not asked for");
     }
     if let Some(kind) = gateway::unserved(service, world) {
         let message = format!(
-            "this cluster does not serve {} {}, or does not let the operator see it: install the Gateway API, or take `spec.routes` back",
+            "this cluster does not serve {} {}, or does not let the operator see it: install the Gateway API, or take the routes out of the spec",
             kind.api_version(),
             kind.name()
         );
@@ -104,9 +104,17 @@ fn routes(conditions: &mut Conditions, service: &Service, world: &World, childre
         return conditions.set(ROUTES, Is::False, "NotApplied", &failure.message);
     }
     let planned = children.list.iter().map(|child| &child.reference).filter(|reference| reference.kind.is_optional());
+    let planned = planned.map(|route| (route, gateway::verdict_of(world, route)));
+    let mut referenced = Vec::new();
+    for route in &service.route_refs {
+        match user_routes::look(service, world, route) {
+            Ok(live) => referenced.push((route, gateway::verdict(live))),
+            Err((reason, message)) => return conditions.set(ROUTES, Is::False, reason, message),
+        }
+    }
     let mut waits = None;
-    for route in planned {
-        match gateway::verdict_of(world, route) {
+    for (route, verdict) in planned.chain(referenced) {
+        match verdict {
             Verdict::Accepted => {}
             Verdict::Waits => waits = Some(route),
             Verdict::Refused(why) => {
@@ -118,8 +126,7 @@ fn routes(conditions: &mut Conditions, service: &Service, world: &World, childre
         // A new weight is accepted within a moment, which is no news; a rollout says itself what it waits for.
         Some(_) if conditions.get(ROUTES).is_some_and(|c| c.reason == "Accepted") => {}
         Some(route) => {
-            let message =
-                format!("{route} waits for its gateway; if none takes it, check `gatewayRef` and that the Gateway allows this namespace");
+            let message = format!("{route} waits for its gateway; if none takes it, check its Gateway, and that it allows this namespace");
             conditions.set(ROUTES, Is::Unknown, "Pending", message);
         }
         None => conditions.set(ROUTES, Is::True, "Accepted", "all routes are accepted by their gateways"),

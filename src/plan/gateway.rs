@@ -8,7 +8,7 @@ use crate::model::{Child, ChildRef, Kind, Service};
 use crate::observe::World;
 
 use super::children::{canary_name, weight_of};
-use super::{Applied, Children};
+use super::{Applied, Children, user_routes};
 
 /// What is seen of gateways.
 #[derive(Clone, Debug)]
@@ -32,7 +32,8 @@ impl Gateway {
             served: unserved(service, world).is_none(),
             endpoints: world.endpoints.get(&canary_name(&service.name)).copied().unwrap_or_default(),
             selected: selected(service, world),
-            gives: world.routes.iter().any(|route| verdict(route) != Verdict::Accepted || gives(route)),
+            gives: world.routes.iter().any(|route| verdict(route) != Verdict::Accepted || gives(route))
+                || world.user_routes.iter().any(|route| verdict(route) != Verdict::Accepted || user_routes::gives(route, &service.name)),
             accepted: Err("the routes have yet to be applied".to_owned()),
         }
     }
@@ -40,7 +41,11 @@ impl Gateway {
     /// The same, with what came of the pass.
     pub fn after(service: &Service, world: &World, children: &Children, applied: &Applied) -> Self {
         let planned = children.list.iter().filter(|child| child.reference.kind.is_optional());
-        let weights: Result<Vec<i32>, String> = planned.map(|child| accepted(child, world, applied)).collect();
+        let planned = planned.map(|child| accepted(child, world, applied));
+        let share = children.share;
+        let referenced = service.route_refs.iter().filter(|route| !world.unserved.contains(&route.kind));
+        let referenced = referenced.map(|route| user_routes::accepted(service, world, applied, route, share));
+        let weights: Result<Vec<i32>, String> = planned.chain(referenced).collect();
         let least = |weights: Vec<i32>| weights.into_iter().min().ok_or_else(|| "the cluster serves no Gateway API".to_owned());
         Self { accepted: weights.and_then(least), ..Self::of(service, world) }
     }
@@ -66,8 +71,13 @@ fn accepted(child: &Child, world: &World, applied: &Applied) -> Result<i32, Stri
     }
     let live = find(world, reference).filter(|_| !applied.outdated.contains(reference));
     let Some(live) = live else { return Err(format!("{reference} is new to the gateway")) };
-    match verdict(live) {
-        Verdict::Accepted => Ok(weight_of(&child.object)),
+    in_force(reference, live, weight_of(&child.object))
+}
+
+/// The weight, if a gateway has accepted the route as it is.
+pub(super) fn in_force(reference: &ChildRef, route: &Value, weight: i32) -> Result<i32, String> {
+    match verdict(route) {
+        Verdict::Accepted => Ok(weight),
         Verdict::Waits => Err(format!("{reference} is not yet accepted by its gateway")),
         Verdict::Refused(why) => Err(format!("{reference} is refused by its gateway: {why}")),
     }
@@ -94,7 +104,7 @@ pub fn verdict_of(world: &World, reference: &ChildRef) -> Verdict {
 
 /// Each controller has an entry of its own in `status.parents`. Accepted is a route that one of them accepts and none refuses,
 /// in its present generation.
-fn verdict(route: &Value) -> Verdict {
+pub(super) fn verdict(route: &Value) -> Verdict {
     let generation = route.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default();
     let parents = route.pointer("/status/parents").and_then(Value::as_array).into_iter().flatten();
     let conditions = parents.flat_map(|parent| parent["conditions"].as_array().into_iter().flatten());
@@ -116,7 +126,8 @@ fn verdict(route: &Value) -> Verdict {
 
 /// A kind of route that the service needs and the cluster does not serve, if there is one.
 pub fn unserved(service: &Service, world: &World) -> Option<Kind> {
-    service.routes.iter().map(|route| route.kind).find(|kind| world.unserved.contains(kind))
+    let references = service.route_refs.iter().map(|route| route.kind);
+    service.routes.iter().map(|route| route.kind).chain(references).find(|kind| world.unserved.contains(kind))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod revision;
 pub mod rollout;
 #[cfg(test)]
 mod stories;
+pub mod user_routes;
 mod verdict;
 pub mod workload;
 
@@ -35,6 +36,20 @@ pub struct Children {
     pub list: Vec<Child>,
     /// Children that must not be pruned though they are not in the list: older revisions.
     pub retained: Vec<ChildRef>,
+    /// Routes of the user's whose weights are not as they should be.
+    pub weights: Vec<Weights>,
+    /// Per cent that the candidate is to have of the requests through routes of the user's.
+    pub share: i32,
+}
+
+/// What is to be done about a route of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weights {
+    pub route: ChildRef,
+    /// Per cent for the candidate, of the service's part.
+    pub share: i32,
+    /// Generation of the route that this was decided for. Not its version, which moves with every word of a gateway.
+    pub generation: i64,
 }
 
 /// What came of applying children; nothing here is fatal to the pass.

@@ -322,7 +322,9 @@ impl Simulation {
                     let routed = network::routed(&self.store());
                     routed.into_iter().for_each(|name| self.count(name, now));
                 }
-                Watched::Child(Kind::HTTPRoute | Kind::GRPCRoute) if change.by_operator && change.after.is_some() => {
+                Watched::Child(Kind::HTTPRoute | Kind::GRPCRoute) | Watched::UserRoute(_)
+                    if change.by != network::GATEWAY && change.after.is_some() =>
+                {
                     let lag = signed(self.random.between(50, 1_500));
                     self.agenda.add(now + lag, Event::Accept(change.id.clone()));
                 }

@@ -10,7 +10,8 @@ use super::autoscaler::{is_ready, selects};
 use super::store::{By, Change, Id, Store};
 
 const SLICES: By<'static> = By::other("endpointslice-controller");
-const GATEWAY: By<'static> = By::other("gateway");
+/// Who says that a route is accepted.
+pub const GATEWAY: &str = "gateway";
 
 /// Names of the Services whose endpoints somebody watches.
 pub fn routed(store: &Store) -> Vec<String> {
@@ -53,8 +54,11 @@ pub fn sync(store: &mut Store, name: &str) {
 /// A gateway takes a route as it is now.
 pub fn accept(store: &mut Store, id: &Id) {
     let Some(generation) = store.get(id).and_then(|route| route.pointer("/metadata/generation").cloned()) else { return };
+    if store.get(id).and_then(|route| route.pointer("/status/parents/0/conditions/0/observedGeneration")) == Some(&generation) {
+        return;
+    }
     let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": generation});
     let status =
         json!({"parents": [{"controllerName": "example.com/gateway", "conditions": [condition("Accepted"), condition("ResolvedRefs")]}]});
-    drop(store.edit(GATEWAY, id, |object| object["status"] = status));
+    drop(store.edit(By::other(GATEWAY), id, |object| object["status"] = status));
 }

@@ -195,7 +195,9 @@ impl Operator {
     }
 
     async fn reconcile(&mut self, key: &Key, now: i64) -> Option<Duration> {
-        let mut world = self.gather(key).await?;
+        let Some(mut world) = self.gather(key).await else {
+            return pass::withdraw(&self.applier, self.feed.stores(), key).await;
+        };
         let time = Timestamp::from_millisecond(now).unwrap_or_default();
         let (applied, decision) = pass::work(&self.applier, self.feed.stores(), key, &mut world, time).await;
         self.troubles = applied.failures.iter().map(|failure| format!("{}: {}", failure.child, failure.message)).collect();

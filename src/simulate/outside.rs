@@ -60,6 +60,17 @@ impl Simulation {
         self.absorb();
     }
 
+    /// Somebody writes an object that is not the operator's: its spec, whatever stands there.
+    pub fn write(&mut self, id: &Id, spec: &Value) {
+        self.note(&format!("somebody writes {id}: {spec}"));
+        if self.store().get(id).is_none() {
+            self.store().create(USER, id, &json!({ "spec": spec }));
+        } else {
+            drop(self.store().edit(USER, id, |object| object["spec"] = spec.clone()));
+        }
+        self.absorb();
+    }
+
     /// Somebody deletes an object by hand.
     pub fn delete(&mut self, id: &Id) {
         self.note(&format!("somebody deletes {id}"));

@@ -201,7 +201,9 @@ impl Store {
         let object = self.get(id).ok_or_else(|| refusal::not_found(id))?;
         preconditions(id, object, text("uid"), text("resourceVersion"))?;
         let mut patch = patch.clone();
-        patch.as_object_mut().map(|fields| fields.remove("metadata"));
+        if let Some(metadata) = patch.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.retain(|field, _| !["uid", "resourceVersion"].contains(&field.as_str()));
+        }
         self.edit(by, id, |object| fields::merge(object, &patch))?;
         self.shown(id).ok_or_else(|| refusal::not_found(id))
     }

@@ -43,6 +43,10 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
                 field("accepted", "/status/parents/0/conditions/0/observedGeneration"),
             ]
         }
+        Watched::UserRoute(_) => {
+            let backends = |object: &Value| object.pointer("/spec/rules/0/backendRefs").map(Value::to_string);
+            vec![(before.and_then(backends) != backends(after)).then(|| backends(after).unwrap_or_default())]
+        }
         Watched::EndpointSlice => vec![Some(format!("{} endpoints", after["endpoints"].as_array().map_or(0, Vec::len)))],
         Watched::Pod => vec![Some(pod(after))],
         Watched::Profile => vec![field("generation", "/metadata/generation")],

@@ -50,6 +50,7 @@ mod real_rollouts;
 mod real_traffic;
 mod rollback;
 mod rollout;
+mod route_refs;
 mod scaling;
 mod together;
 mod trouble;

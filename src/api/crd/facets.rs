@@ -88,6 +88,10 @@ fn lists() -> Vec<(&'static str, Value)> {
         ("providers.webhooks", keyed("name", 64)),
         ("canary.steps", json!({"maxItems": 50})),
         ("spec.routes", keyed("name", 16)),
+        (
+            "canary.routeRefs",
+            json!({"minItems": 1, "maxItems": 8, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kind", "name"]}),
+        ),
         ("rollout.parked", json!({"maxItems": 64})),
         ("rollout.handled", json!({"maxProperties": 16})),
         ("files", keyed("mountPath", 64)),

@@ -9,6 +9,10 @@ pub const RULES: &[Rule] = &[
         "`spec.image` and `spec.profileRef` must not be locked: each service has its own",
     )
     .of(Of::Profile),
+    Rule::new(&["spec.rollout.canary"], "!has(self.routeRefs)", "`routeRefs` must be left out of a profile: routes are each service's own")
+        .field(".routeRefs")
+        .forbidden()
+        .of(Of::Profile),
     Rule::new(
         &["freezeWindows[].start"],
         "self.matches('^[0-9*,/-]+ [0-9*,/-]+ [0-9*?,/-]+ [0-9A-Za-z*,/-]+ [0-9A-Za-z*?,/-]+$')",

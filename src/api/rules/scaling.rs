@@ -105,16 +105,37 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::new(
         &["spec"],
-        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.steps) || (has(self.routes) && size(self.routes) > 0 && !(has(self.rollout.canary.routing) && self.rollout.canary.routing == 'Pods')) || self.rollout.canary.steps.all(s, has(s.setWeight) || has(s.pause) || has(s.gate))",
-        "`setScale`, `match` and `mirror` need a gateway: declare `spec.routes`, and `routing` must not be `Pods`",
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.steps) || ((has(self.rollout.canary.routeRefs) || has(self.routes) && size(self.routes) > 0) && !(has(self.rollout.canary.routing) && self.rollout.canary.routing == 'Pods')) || self.rollout.canary.steps.all(s, has(s.setWeight) || has(s.pause) || has(s.gate))",
+        "`setScale`, `match` and `mirror` need a gateway: declare `spec.routes`, or `routeRefs` for `setScale`, and `routing` must not be `Pods`",
     )
     .field(".rollout.canary.steps"),
     Rule::new(
         &["spec"],
-        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.routing) || self.rollout.canary.routing != 'Gateway' || (has(self.routes) && size(self.routes) > 0)",
-        "`routing: Gateway` needs `spec.routes`: there must be one to give weights to",
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.routing) || self.rollout.canary.routing != 'Gateway' || has(self.rollout.canary.routeRefs) || (has(self.routes) && size(self.routes) > 0)",
+        "`routing: Gateway` needs `spec.routes` or `routeRefs`: there must be a route to give weights to",
     )
     .field(".rollout.canary.routing"),
+    Rule::new(
+        &["spec"],
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.routeRefs) || !has(self.routes) || size(self.routes) == 0",
+        "`routeRefs` excludes `spec.routes`: name routes of your own, or have them made, not both",
+    )
+    .field(".rollout.canary.routeRefs")
+    .forbidden(),
+    Rule::new(
+        &["spec"],
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.routeRefs) || has(self.port)",
+        "`routeRefs` needs `port`: a worker answers no requests",
+    )
+    .field(".rollout.canary.routeRefs")
+    .forbidden()
+    .of(Of::Whole),
+    Rule::new(
+        &["spec.rollout.canary"],
+        "!has(self.routeRefs) || !has(self.steps) || self.steps.all(s, !has(s.match) && !has(s.mirror))",
+        "`match` and `mirror` need `spec.routes`: of the routes in `routeRefs` only weights are changed",
+    )
+    .field(".steps"),
     Rule::new(
         &["spec.rollout.blueGreen"],
         "!(has(self.autoPromotion) && !self.autoPromotion && has(self.autoPromotionDelaySeconds))",

@@ -21,13 +21,14 @@ fn walk(value: &Value, schema: &Value, path: String, found: &mut Vec<Problem>) {
             }
         }
         Value::Array(list) => {
-            let key = match schema["x-kubernetes-list-type"].as_str() {
-                Some("map") => schema["x-kubernetes-list-map-keys"][0].as_str(),
-                Some("set") => Some(""),
+            let keys = match schema["x-kubernetes-list-type"].as_str() {
+                Some("map") => schema["x-kubernetes-list-map-keys"].as_array().map(Vec::as_slice),
+                Some("set") => Some(&[][..]),
                 _ => None,
             };
-            if let Some(key) = key {
-                once(list, key, &path, found);
+            if let Some(keys) = keys {
+                let keys: Vec<&str> = keys.iter().filter_map(Value::as_str).collect();
+                once(list, &keys, &path, found);
             }
             for (index, item) in list.iter().enumerate() {
                 walk(item, &schema["items"], format!("{path}[{index}]"), found);
@@ -37,12 +38,13 @@ fn walk(value: &Value, schema: &Value, path: String, found: &mut Vec<Problem>) {
     }
 }
 
-fn once(list: &[Value], key: &str, path: &str, found: &mut Vec<Problem>) {
-    let identity = |item: &Value| if key.is_empty() { Some(item.clone()) } else { item.get(key).cloned() };
+fn once(list: &[Value], keys: &[&str], path: &str, found: &mut Vec<Problem>) {
+    let of_keys = |item: &Value| keys.iter().map(|key| item.get(key).map(Value::to_string)).collect::<Option<Vec<String>>>();
+    let identity = |item: &Value| if keys.is_empty() { Some(item.to_string()) } else { of_keys(item).map(|all| all.join(" ")) };
     for (index, item) in list.iter().enumerate() {
         let Some(id) = identity(item) else { continue };
         if let Some(first) = list[..index].iter().position(|earlier| identity(earlier).as_ref() == Some(&id)) {
-            let what = if key.is_empty() { "the value" } else { key };
+            let what = if keys.is_empty() { "the value".to_owned() } else { keys.join(" and ") };
             let message = format!("{what} {id} must appear once, and entry {first} has it already");
             found.push(Problem::error(format!("{path}[{index}]"), Reason::Duplicate, message));
         }

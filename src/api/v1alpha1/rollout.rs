@@ -110,11 +110,16 @@ pub enum OnSpecChange {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Canary {
-    /// Who splits. `Gateway`: the weights of `routes`; callers inside the cluster stay with the stable version until the
-    /// end. `Pods`: the share of pods is the share of requests. `Auto`: `Gateway` where there are `routes` and the cluster
-    /// serves the Gateway API, else `Pods`. Default `Auto`.
+    /// Who splits. `Gateway`: the weights of `routes` or `routeRefs`; callers inside the cluster stay with the stable version
+    /// until the end. `Pods`: the share of pods is the share of requests. `Auto`: `Gateway` where there are such routes and the
+    /// cluster serves the Gateway API, else `Pods`. Default `Auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing: Option<Routing>,
+    /// Routes of this namespace that are not the operator's, with the Service of this service as a backend. While a rollout is
+    /// under way that backend shares its weight with the new version; before and after, the operator does not touch them.
+    /// Excludes `spec.routes`, and the steps `match` and `mirror`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_refs: Option<Vec<RouteRef>>,
     /// Done one after the other; after the last one the new version takes over. None: at once, as far as `maxSurge` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<Step>>,
@@ -159,6 +164,25 @@ pub struct Step {
     /// Waits until a webhook says yes. No command skips it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+}
+
+/// A route of the Gateway API, in the namespace of the service.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct RouteRef {
+    /// `HTTPRoute` or `GRPCRoute`.
+    pub kind: RouteKind,
+    /// Name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+}
+
+/// Kinds of routes.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[allow(clippy::upper_case_acronyms, reason = "the field's own spelling")]
+pub enum RouteKind {
+    #[default]
+    HTTPRoute,
+    GRPCRoute,
 }
 
 /// Who splits the requests.

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::api::labels;
+use crate::api::v1alpha1::RouteRef;
+use crate::model::ChildRef;
 
 use super::brief::{Brief, age, count, role_tone};
 use super::family::{Family, Member, PodView};
@@ -39,6 +41,7 @@ pub fn tree(family: &Family, brief: &Brief) -> Node {
     below.extend(children.into_iter().map(|child| self::child(family, child, brief)));
     let placed =
         |pod: &&PodView| family.children.iter().any(|child| child.kind == "Deployment" && Some(&child.name) == pod.deployment.as_ref());
+    below.extend(routes(family));
     below.extend(self::pods(family.pods.iter().filter(|pod| !placed(pod)), brief));
     below.extend(records(family, brief));
     below.extend(family.unread.iter().map(|text| Node {
@@ -47,6 +50,18 @@ pub fn tree(family: &Family, brief: &Brief) -> Node {
         below: Vec::new(),
     }));
     Node { name: format!("Microservice {}", brief.name()), says, below }
+}
+
+/// Routes of the user's that the spec names; what their gateways say stands in a condition.
+fn routes(family: &Family) -> Vec<Node> {
+    let canary = family.object.spec.rollout.as_ref().and_then(|rollout| rollout.canary.as_ref());
+    let named = canary.and_then(|canary| canary.route_refs.as_deref()).unwrap_or_default();
+    let node = |route: &RouteRef| Node {
+        name: ChildRef::from(route).to_string(),
+        says: vec![word(Tone::Quiet, "yours, by `routeRefs`: a canary moves its weights")],
+        below: Vec::new(),
+    };
+    named.iter().map(node).collect()
 }
 
 fn rollout(brief: &Brief) -> Option<Node> {

@@ -73,6 +73,7 @@ impl<'a> Play<'a> {
         if !scenario.webhooks.is_empty() {
             simulation.profile(&json!({"providers": {"webhooks": scenario.webhooks}}));
         }
+        scenario.routes().iter().for_each(|(id, spec)| simulation.write(id, spec));
         simulation.apply(scenario.name(), &scenario.old.manifest);
         let mut deeds = args.deeds();
         deeds.reverse();

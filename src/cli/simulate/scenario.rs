@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::api::schema::{self, Address};
 use crate::cli::input::{Document, Manifests};
 use crate::cli::verdict::{self, Profiles, Verdict};
-use crate::model::{Scaling, Service, Step};
+use crate::model::{ChildRef, Scaling, Service, Step};
+use crate::observe::Watched;
+use crate::simulate::store::Id;
 
 use super::options::Args;
 
@@ -69,6 +71,16 @@ impl Scenario {
         let webhooks = names.into_iter().map(|name| json!({"name": name, "url": "https://gate.example.com"})).collect();
         let load = load(args.replicas, &new.service).map_err(|problem| vec![problem])?;
         Ok(Self { old, new, origin, load, webhooks, warnings })
+    }
+
+    /// The routes that both specs name, as a team may have them: all requests lead to the service.
+    pub fn routes(&self) -> Vec<(Id, Value)> {
+        let sides = [&self.old.service, &self.new.service];
+        let named: BTreeSet<&ChildRef> = sides.iter().flat_map(|service| &service.route_refs).collect();
+        let port = sides.iter().find_map(|service| service.ports.first()).map(|port| port.service_port);
+        let backend = json!({"group": "", "kind": "Service", "name": self.name(), "port": port, "weight": 1});
+        let spec = json!({"rules": [{"backendRefs": [backend]}]});
+        named.into_iter().map(|route| (Id::new(Watched::UserRoute(route.kind), &route.name), spec.clone())).collect()
     }
 
     pub fn name(&self) -> &str {

@@ -7,6 +7,7 @@ use crate::cli::kubectl::brief::Brief;
 use crate::model::Kind;
 use crate::observe::Watched;
 use crate::plan::children::{canary_name, stable_name, weight_of};
+use crate::plan::user_routes;
 use crate::simulate::autoscaler::{is_ready, selects};
 use crate::simulate::invariants::{Truth, revision};
 
@@ -99,10 +100,15 @@ impl Sight {
 
 /// Behind a gateway, the sides of the first route: per cent of the requests, and the selector of the pods that get them.
 fn sides(truth: &Truth) -> Option<[(i32, Option<&Value>); 2]> {
-    let routes = [Kind::HTTPRoute, Kind::GRPCRoute].into_iter().flat_map(|kind| truth.all(Watched::Child(kind)));
-    let weight = routes.map(|(_, route)| weight_of(route)).next()?;
+    const KINDS: [Kind; 2] = [Kind::HTTPRoute, Kind::GRPCRoute];
+    let name = &truth.name;
+    let own = KINDS.into_iter().flat_map(|kind| truth.all(Watched::Child(kind)));
+    let own = own.map(|(_, route)| (stable_name(name), weight_of(route)));
+    let users = KINDS.into_iter().flat_map(|kind| truth.all(Watched::UserRoute(kind)));
+    let users = users.filter_map(|(_, route)| Some((name.clone(), user_routes::shares(route, name).into_iter().max()?)));
+    let (stable, weight) = own.chain(users).next()?;
     let selector = |name: String| truth.get(Watched::Child(Kind::Service), &name)?.pointer("/spec/selector");
     // Where the route leads to the service itself, it has no sides.
-    let stable = selector(stable_name(&truth.name))?;
+    let stable = selector(stable)?;
     Some([(100 - weight, Some(stable)), (weight, selector(canary_name(&truth.name)))])
 }

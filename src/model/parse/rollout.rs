@@ -126,16 +126,23 @@ fn literal(text: &str) -> String {
 /// What only a gateway can do needs one.
 fn routed(spec: &MicroserviceSpec, routing: Routing, steps: &[Step], found: &mut Findings) {
     let routes = spec.routes.as_deref().unwrap_or_default();
-    if routing == Routing::Gateway && routes.is_empty() {
-        found.error("spec.rollout.canary.routing", Reason::Invalid, "`Gateway` needs `spec.routes`: there must be one to give weights to");
+    let canary = spec.rollout.as_ref().and_then(|rollout| rollout.canary.as_ref());
+    let referenced = canary.and_then(|canary| canary.route_refs.as_ref()).is_some_and(|references| !references.is_empty());
+    if routing == Routing::Gateway && routes.is_empty() && !referenced {
+        let message = "`Gateway` needs `spec.routes` or `routeRefs`: there must be a route to give weights to";
+        found.error("spec.rollout.canary.routing", Reason::Invalid, message);
         return;
     }
-    let split = !routes.is_empty() && routing != Routing::Pods;
+    let split = (referenced || !routes.is_empty()) && routing != Routing::Pods;
     let grpc = spec.protocol == Some(Protocol::GRPC);
     for (index, step) in steps.iter().enumerate() {
         let path = format!("spec.rollout.canary.steps[{index}]");
         if step.needs_gateway() && !split {
-            let message = "`setScale`, `match` and `mirror` need a gateway: declare `spec.routes`, and `routing` must not be `Pods`";
+            let message = "`setScale`, `match` and `mirror` need a gateway: declare `spec.routes`, or `routeRefs` for `setScale`, and \
+                           `routing` must not be `Pods`";
+            found.error(path, Reason::Invalid, message);
+        } else if referenced && matches!(step, Step::Match(_) | Step::Mirror(_)) {
+            let message = "`match` and `mirror` need `spec.routes`: of the routes in `routeRefs` only weights are changed";
             found.error(path, Reason::Invalid, message);
         } else if grpc && matches!(step, Step::Mirror(_)) {
             found.error(format!("{path}.mirror"), Reason::NotSupported, "only HTTP is mirrored: it must be left out with `protocol: GRPC`");

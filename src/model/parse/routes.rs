@@ -3,12 +3,26 @@
 use super::Findings;
 use crate::api::problem::Reason;
 use crate::api::v1alpha1::{GatewayRef, MicroserviceSpec, Protocol, Route as Given};
-use crate::model::{Kind, Port, Route};
+use crate::model::{ChildRef, Kind, Port, Route};
 
 /// Checks and completes the routes. `usual`: the gateway of those that name none.
 pub fn routes(spec: &MicroserviceSpec, ports: &[Port], usual: Option<&GatewayRef>, found: &mut Findings) -> Vec<Route> {
     let given = spec.routes.iter().flatten().enumerate();
     given.filter_map(|(index, given)| route(given, &format!("spec.routes[{index}]"), ports, usual, found)).collect()
+}
+
+/// Checks the routes that are not ours. Admission sees the spec alone, and not what a profile adds to it.
+pub fn references(spec: &MicroserviceSpec, found: &mut Findings) -> Vec<ChildRef> {
+    const PATH: &str = "spec.rollout.canary.routeRefs";
+    let canary = spec.rollout.as_ref().and_then(|rollout| rollout.canary.as_ref());
+    let given = canary.and_then(|canary| canary.route_refs.as_deref()).unwrap_or_default();
+    if !given.is_empty() && spec.routes.as_ref().is_some_and(|routes| !routes.is_empty()) {
+        found.error(PATH, Reason::Forbidden, "excludes `spec.routes`: name routes of your own, or have them made, not both");
+    }
+    if !given.is_empty() && spec.port.is_none() {
+        found.error(PATH, Reason::Forbidden, "needs `spec.port`: a worker answers no requests");
+    }
+    given.iter().map(ChildRef::from).collect()
 }
 
 fn route(given: &Given, path: &str, ports: &[Port], usual: Option<&GatewayRef>, found: &mut Findings) -> Option<Route> {

@@ -32,7 +32,7 @@ use super::rollout::{
     scene::{Scene, Sight},
 };
 use super::workload::Workloads;
-use super::{Applied, Children};
+use super::{Applied, Children, user_routes};
 use crate::api::v1alpha1::Protocol;
 use crate::model::{ChildRef, Kind, Port, Progress, Service};
 use crate::observe::World;
@@ -63,7 +63,7 @@ pub fn children(service: &Service, progress: &Progress, world: &World, now: Time
     list.extend(content);
     list.extend(network_policy::build(service));
     list.extend(disruption_budget::build(service, &layout));
-    list.extend(service::build(service, &layout));
+    list.extend(service::build(service, &layout, user_routes::keep_side(service, progress, world)));
     list.extend(autoscaler::build(service, layout.follow.as_ref()));
     list.extend(route::build(service, &layout, world));
     list.sort_by(|a, b| a.reference.cmp(&b.reference));
@@ -77,7 +77,8 @@ pub fn children(service: &Service, progress: &Progress, world: &World, now: Time
     let mut retained: Vec<_> = records.chain(maps).filter(|reference| list.iter().all(|child| child.reference != *reference)).collect();
     retained.sort();
     retained.dedup();
-    Children { list, retained }
+    let share = layout.share.as_ref().map_or(0, |share| share.weight);
+    Children { list, retained, weights: user_routes::due(service, share, world), share }
 }
 
 /// What a service becomes that nobody has seen before.

@@ -13,8 +13,8 @@ use crate::model::{Child, Kind, Port, Service};
 use crate::plan::rollout::layout::Layout;
 
 /// The service's address; with blue-green, that of the new version before it serves; with routes, those of their two sides.
-/// None for a worker.
-pub fn build(service: &Service, layout: &Layout) -> Vec<Child> {
+/// None for a worker. `keep`: a route may still lead to the candidate's side.
+pub fn build(service: &Service, layout: &Layout, keep: bool) -> Vec<Child> {
     if main_port(service).is_none() {
         return Vec::new();
     }
@@ -27,9 +27,13 @@ pub fn build(service: &Service, layout: &Layout) -> Vec<Child> {
     let preview = layout.preview.as_ref().map(|revision| address(service, &preview_name(&service.name), selected(Some(revision)), false));
     // Without a candidate of their own both sides lead to the same pods, so that no weight can lead astray.
     let candidate = layout.share.as_ref().filter(|share| share.selects).map(|share| &share.revision).or(usual);
-    let sides = [(stable_name(&service.name), usual), (canary_name(&service.name), candidate)];
-    let sides = sides.into_iter().filter(|_| !service.routes.is_empty());
-    let sides = sides.map(|(name, revision)| address(service, &name, selected(revision), true));
+    // In a route of the user's the Service itself is the stable side.
+    let sides = [
+        (stable_name(&service.name), usual, !service.routes.is_empty()),
+        (canary_name(&service.name), candidate, keep || service.has_routes()),
+    ];
+    let sides = sides.into_iter().filter(|(_, _, needed)| *needed);
+    let sides = sides.map(|(name, revision, _)| address(service, &name, selected(revision), true));
     std::iter::once(main).chain(preview).chain(sides).collect()
 }
 

@@ -213,7 +213,7 @@ impl Scene<'_> {
                 Routing::Pods => false,
                 Routing::Gateway => true,
                 // What no split of pods could do is not left out in silence.
-                Routing::Auto => !self.service.routes.is_empty() && (self.gateway.served || rollout.steps.iter().any(Step::needs_gateway)),
+                Routing::Auto => self.service.has_routes() && (self.gateway.served || rollout.steps.iter().any(Step::needs_gateway)),
             }
     }
 

@@ -50,6 +50,10 @@ struct Record {
 impl Judge {
     /// Takes in a change, and says which rules it broke.
     pub fn see(&mut self, change: &Change) -> Vec<String> {
+        if let Watched::UserRoute(_) = change.id.watched {
+            // It is of all services that it leads to, and stays in their sight when it no longer does.
+            return self.services.values_mut().flat_map(|record| record.see(change)).collect();
+        }
         let Some(object) = change.after.as_ref().or(change.before.as_ref()) else { return Vec::new() };
         let label = object.pointer("/metadata/labels").and_then(|all| all.get(labels::INSTANCE)).and_then(Value::as_str);
         let name = label.unwrap_or(&change.id.name).to_owned();
@@ -67,7 +71,10 @@ impl Judge {
 impl Record {
     fn see(&mut self, change: &Change) -> Vec<String> {
         self.remember_pods(change);
-        let ruled = matches!(change.id.watched, Watched::Microservice | Watched::Child(Kind::Deployment | Kind::Service | Kind::HTTPRoute));
+        let ruled = matches!(
+            change.id.watched,
+            Watched::Microservice | Watched::Child(Kind::Deployment | Kind::Service | Kind::HTTPRoute) | Watched::UserRoute(_)
+        );
         let before = (change.by_operator && ruled).then(|| self.truth.clone());
         match &change.after {
             Some(object) => drop(self.truth.objects.insert(change.id.clone(), object.clone())),
@@ -85,6 +92,7 @@ impl Record {
         if let Some(before) = before {
             match change.id.watched {
                 Watched::Child(Kind::Deployment) => pods::deployment(self, &before, change, &mut broken),
+                Watched::UserRoute(_) => routes::written(self, change, &mut broken),
                 Watched::Child(_) => {
                     pods::service(self, &before, change, &mut broken);
                     routes::written(self, change, &mut broken);

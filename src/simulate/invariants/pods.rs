@@ -109,7 +109,7 @@ pub fn requests(truth: &Truth, change: &Change, broken: &mut Vec<String>) {
     let begins = match change.id.watched {
         Watched::Pod => change.after.as_ref().is_some_and(|pod| is_ready(pod)) && !change.before.as_ref().is_some_and(|pod| is_ready(pod)),
         Watched::Microservice | Watched::Child(Kind::Service) => true,
-        Watched::Child(_) | Watched::EndpointSlice | Watched::Profile => false,
+        Watched::Child(_) | Watched::EndpointSlice | Watched::Profile | Watched::UserRoute(_) => false,
     };
     if !begins {
         return;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::model::{Kind, Scaling};
 use crate::observe::Watched;
 use crate::plan::children::{canary_name, stable_name, weight_of};
+use crate::plan::user_routes;
 use crate::simulate::autoscaler::selects;
 use crate::simulate::store::Change;
 
@@ -28,19 +29,25 @@ pub fn written(record: &Record, change: &Change, broken: &mut Vec<String>) {
         let selector = object.as_ref().and_then(|object| object.pointer("/spec/selector"));
         count(truth.ready_pods().filter(|pod| selects(selector, pod)))
     };
-    for (route, object) in truth.all(Watched::Child(Kind::HTTPRoute)) {
-        let weight = weight_of(object);
-        for (side, share) in [(stable_name(name), 100 - weight), (canary_name(name), weight)] {
+    let own = truth.all(Watched::Child(Kind::HTTPRoute)).map(|(route, object)| (route, stable_name(name), weight_of(object)));
+    let users = truth.all(Watched::UserRoute(Kind::HTTPRoute)).flat_map(|(route, object)| {
+        let shares = user_routes::shares(object, name);
+        shares.into_iter().map(move |share| (route, name.clone(), share))
+    });
+    for (route, stable, weight) in own.chain(users) {
+        for (side, share) in [(stable, 100 - weight), (canary_name(name), weight)] {
             let turned = change.id.name == side && selected(&change.before) > 0;
             if share > 0 && turned && selected(&change.after) + unknown == 0 {
                 broken.push(format!("{side} turns to nobody, with {share} % of {route}"));
             }
         }
     }
-    if !matches!(change.id.watched, Watched::Child(Kind::HTTPRoute)) {
-        return;
-    }
-    let given = |object: &Option<Arc<Value>>| object.as_ref().map_or(0, |object| weight_of(object));
+    let weight = |object: &Value| match change.id.watched {
+        Watched::Child(Kind::HTTPRoute) => Some(weight_of(object)),
+        Watched::UserRoute(_) => user_routes::shares(object, name).into_iter().max(),
+        _ => None,
+    };
+    let given = |object: &Option<Arc<Value>>| object.as_ref().and_then(|object| weight(object)).unwrap_or_default();
     let (was, is) = (i64::from(given(&change.before)), i64::from(given(&change.after)));
     let fixed = |service: &crate::model::Service| match service.scaling {
         Scaling::Fixed(count) => Some(i64::from(count)),

@@ -62,10 +62,13 @@ impl Truth {
         self.ready_pods().filter(|pod| self.is_addressed(pod))
     }
 
-    /// Pods that Deployments ask for, and those that are there beyond that; `all`: also of Deployments that ask for none.
+    /// Pods that Deployments ask for, and those that are there beyond that; `all`: also those that nobody asks for any more, of
+    /// Deployments that ask for none, or whose controller has yet to see that it is to have fewer.
     pub fn asked(&self, all: bool) -> i64 {
         let counted = self.deployments().filter(|(_, deployment)| all || replicas(deployment) > 0);
-        counted.map(|(_, deployment)| replicas(deployment).max(self.there(deployment))).sum()
+        let seen = |deployment: &Value| deployment.pointer("/status/observedGeneration") == deployment.pointer("/metadata/generation");
+        let there = |deployment: &Value| if all || seen(deployment) { self.there(deployment) } else { 0 };
+        counted.map(|(_, deployment)| replicas(deployment).max(there(deployment))).sum()
     }
 
     /// Whether the template of a revision is on record.

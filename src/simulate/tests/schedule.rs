@@ -1,6 +1,6 @@
 //! Random schedules: whatever users, clusters and the operator's own processes may do to each other, within reason.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::model::{Kind, Progress};
 use crate::observe::Watched;
@@ -25,8 +25,16 @@ const FAULTS: [Fault; 5] = [Fault::CrashBefore, Fault::CrashAfter, Fault::CrashA
 struct Scope {
     faults: bool,
     autoscaled: bool,
-    routed: bool,
+    routes: Routes,
     gated: bool,
+}
+
+/// Who splits the requests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Routes {
+    Nobody,
+    Operators,
+    Users,
 }
 
 struct Schedule {
@@ -34,6 +42,12 @@ struct Schedule {
     random: Random,
     scope: Scope,
     image: String,
+    /// The user's route as the user wants it.
+    route: Value,
+}
+
+fn user_route() -> Id {
+    Id::new(Watched::UserRoute(Kind::HTTPRoute), "shop")
 }
 
 impl Schedule {
@@ -53,8 +67,12 @@ impl Schedule {
         } else {
             spec["replicas"] = json!(random.between(1, 5));
         }
-        if scope.routed {
-            spec["routes"] = json!([{"name": "public", "gatewayRef": {"name": "public", "namespace": "gateways"}}]);
+        match scope.routes {
+            Routes::Nobody => {}
+            Routes::Operators => {
+                spec["routes"] = json!([{"name": "public", "gatewayRef": {"name": "public", "namespace": "gateways"}}]);
+            }
+            Routes::Users => spec["rollout"]["canary"]["routeRefs"] = json!([{"kind": "HTTPRoute", "name": "shop"}]),
         }
         if scope.gated {
             spec["rollout"]["canary"]["steps"][1] = json!({"gate": {"webhook": "approval"}});
@@ -66,8 +84,29 @@ impl Schedule {
             story.0.profile(&json!({"providers": {"webhooks": [{"name": "approval", "url": "https://gate.example.com"}]}}));
         }
         story.0.create(NAME, &spec);
+        let route = json!({"rules": [
+            {"backendRefs": [{"name": "orders", "port": 80, "weight": 1}]},
+            {"backendRefs": [{"name": "orders", "port": 80, "weight": 3}, {"name": "other", "port": 80, "weight": 2}]},
+        ]});
+        if scope.routes == Routes::Users {
+            story.0.write(&user_route(), &route);
+        }
         story.run(30);
-        Self { story, random, scope, image: "orders:1".to_owned() }
+        Self { story, random, scope, image: "orders:1".to_owned(), route }
+    }
+
+    /// Somebody edits the route as it stands, or applies the whole of it again.
+    fn reroute(&mut self) {
+        let whole = self.random.percent(50);
+        let edit = json!([{"path": {"type": "PathPrefix", "value": format!("/{}", self.random.between(0, 9))}}]);
+        self.route["rules"][0]["matches"] = edit.clone();
+        let present = self.story.0.object(Watched::UserRoute(Kind::HTTPRoute), "shop");
+        let mut spec = self.route.clone();
+        if let (false, Some(present)) = (whole, present) {
+            spec = present["spec"].clone();
+            spec["rules"][0]["matches"] = edit;
+        }
+        self.story.0.write(&user_route(), &spec);
     }
 
     fn act(&mut self) {
@@ -87,6 +126,7 @@ impl Schedule {
                 let held = self.random.percent(50);
                 self.story.edit(&json!({"rollout": {"paused": held}}));
             }
+            51..=53 if self.scope.routes == Routes::Users => self.reroute(),
             51..=56 => self.reshape(),
             57..=71 => self.command(),
             72..=79 => {
@@ -242,6 +282,13 @@ impl Schedule {
         if progress.candidate.is_some() || !progress.parked.is_empty() || sets.len() != 1 {
             return Some(format!("something is left over: {sets:?}, {pods} pods, {progress:?}"));
         }
+        if self.scope.routes == Routes::Users {
+            let found = self.story.0.object(Watched::UserRoute(Kind::HTTPRoute), "shop").unwrap();
+            let marks = found["metadata"]["annotations"].as_object().is_some_and(|all| !all.is_empty());
+            if found["spec"] != self.route || marks {
+                return Some(format!("the user's route is not as the user wrote it: {found}"));
+            }
+        }
         let served: usize = self.story.serving().iter().map(|(_, count)| *count).sum();
         (served != pods).then(|| format!("{served} of {pods} pods get requests"))
     }
@@ -283,30 +330,40 @@ fn run(scope: Scope, actions: usize) {
 
 #[test]
 fn users_alone_break_no_rule() {
-    run(Scope { faults: false, autoscaled: false, routed: false, gated: false }, 12);
+    run(Scope { faults: false, autoscaled: false, routes: Routes::Nobody, gated: false }, 12);
 }
 
 #[test]
 fn no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routed: false, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Nobody, gated: false }, 15);
 }
 
 #[test]
 fn with_an_autoscaler_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: true, routed: false, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: true, routes: Routes::Nobody, gated: false }, 15);
 }
 
 #[test]
 fn behind_a_gateway_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routed: true, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Operators, gated: false }, 15);
 }
 
 #[test]
 fn behind_a_gateway_with_an_autoscaler_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: true, routed: true, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: true, routes: Routes::Operators, gated: false }, 15);
+}
+
+#[test]
+fn behind_a_users_route_no_fault_breaks_a_rule() {
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Users, gated: false }, 15);
+}
+
+#[test]
+fn behind_a_users_route_with_an_autoscaler_no_fault_breaks_a_rule() {
+    run(Scope { faults: true, autoscaled: true, routes: Routes::Users, gated: false }, 15);
 }
 
 #[test]
 fn with_gates_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routed: false, gated: true }, 15);
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Nobody, gated: true }, 15);
 }

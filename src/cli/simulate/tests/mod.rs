@@ -136,6 +136,15 @@ fn a_gateway_splits_requests_by_weight() {
     assert!((timeline.summary().share.1 - 100.0).abs() < 0.1);
 }
 
+/// In a route of the user's as well: the play has one that leads to the service.
+#[test]
+fn a_users_route_splits_requests_by_weight() {
+    let (_, timeline) = played("config/samples/route-refs.yaml", "");
+    let at = |weight: i32| timeline.frames.iter().filter(move |frame| frame.said.weight == Some((weight, weight))).map(|frame| frame.share);
+    assert_eq!([at(10).next_back(), at(50).next_back()], [Some(10.0), Some(50.0)]);
+    assert_eq!((timeline.outcome, timeline.summary().broken, timeline.summary().least.0), (Outcome::Completed, vec![], 4));
+}
+
 #[test]
 fn pods_take_the_time_that_they_are_said_to_take() {
     for (flags, first) in [("--pod-ready 5", 5_000), ("--pod-ready 1m", 60_000)] {
