@@ -68,6 +68,12 @@ impl<'a> Play<'a> {
         simulation.load = scenario.load.into();
         simulation.run(10);
         scenario.routes().iter().for_each(|(id, spec)| simulation.write(id, spec));
+        for (name, gate) in &args.gates {
+            simulation.gate(name, *gate);
+        }
+        if !scenario.webhooks.is_empty() {
+            simulation.profile(&json!({"providers": {"webhooks": scenario.webhooks}}));
+        }
         simulation.apply(scenario.name(), &scenario.old.manifest);
         let mut deeds = args.deeds();
         deeds.reverse();
