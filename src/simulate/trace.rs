@@ -59,6 +59,7 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
                 "weight",
                 "observedWeight",
                 "lackingSince",
+                "unwellSince",
                 "capacity",
                 "parked",
                 "bake",

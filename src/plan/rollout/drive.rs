@@ -13,7 +13,7 @@ use super::clock::Left;
 use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
 use super::routed::{self, PROPAGATION_SECONDS};
 use super::scene::{Scene, is_rolling};
-use super::{DEADLINE, Step, bake, blue_green, clock};
+use super::{DEADLINE, Step, bake, blue_green, clock, refill};
 
 /// A step of the state machine in the making.
 pub struct Drive<'a, 'b> {
@@ -37,6 +37,7 @@ fn go_on(step: &mut Step, scene: &Scene, began: bool) {
     }
     let Some(candidate) = drive.step.progress.candidate.clone() else { return };
     let layout = layout(scene, &drive.step.progress);
+    refill::watch(&mut drive, &layout);
     let lack = lack(scene, &layout, &drive.step.progress, &candidate);
     let given_up = drive.step.progress.failed.as_ref() == Some(&candidate.at.revision);
     if given_up {

@@ -9,6 +9,7 @@ use super::bake;
 use super::blue_green;
 use super::moves::{self, Moving};
 use super::ratio::{follower, part, split};
+use super::refill;
 use super::routed::{self, Share};
 use super::scene::{Scene, is_rolling, recover};
 
@@ -190,7 +191,7 @@ fn shares(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &Candi
             let (kept, rest) = if broken { (new.desired, total - new.desired) } else { (split.candidate, split.stable) };
             (Size::Fixed(rest.max(split.stable)), Size::Fixed(kept))
         }
-        Scaling::Auto(bounds) => match autoscaled(bounds, &old, &new, progress.capacity, candidate) {
+        Scaling::Auto(bounds) => match autoscaled(scene, bounds, (&old, &new), progress.capacity, candidate) {
             (Size::Fixed(_), led) if bake::takes_over(scene, candidate) => (Size::Fixed(old.desired), led),
             sizes => sizes,
         },
@@ -200,17 +201,26 @@ fn shares(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &Candi
 /// All pods carry the same load, so one autoscaler is enough: it leads the side with the larger share, and the other side
 /// follows by the ratio. The side that gains grows first, to its share of what there was when the step began; then the
 /// roles are those of the new weight, and the autoscaler takes away what is too much.
-fn autoscaled(bounds: &Autoscaling, old: &Workload, new: &Workload, capacity: Option<i32>, candidate: &Candidate) -> (Size, Size) {
+fn autoscaled(
+    scene: &Scene,
+    bounds: &Autoscaling,
+    (old, new): (&Workload, &Workload),
+    capacity: Option<i32>,
+    candidate: &Candidate,
+) -> (Size, Size) {
     let (weight, seen) = (candidate.weight, candidate.observed_weight);
     let capacity = capacity.unwrap_or(old.desired + new.desired);
     let leads = |at_least| Size::Autoscaled { start: bounds.min, at_least };
     if weight == seen {
         // What the leader has for a moment beyond its bounds is not mirrored.
         let follows = |leader: i32, share| follower(leader, share).min(part(bounds.max, 100 - share));
+        // Pods of the candidate that are lost are made up for, and it gets no more of them.
+        let due = refill::is_due(scene, candidate);
+        let (missing, most) = if due { (capacity.min(bounds.max) - new.available, new.desired) } else { (0, i32::MAX) };
         return if weight > 50 {
-            (Size::Fixed(follows(new.desired, weight)), leads(0))
+            (Size::Fixed(follows(new.desired, weight).max(missing)), leads(0))
         } else {
-            (leads(0), Size::Fixed(if weight == 0 { 0 } else { follows(old.desired, 100 - weight) }))
+            (leads(missing.max(0)), Size::Fixed(if weight == 0 { 0 } else { follows(old.desired, 100 - weight).min(most) }))
         };
     }
     let grown = |share| part(capacity, share);
@@ -247,12 +257,13 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
         let pods = if stuck { workload.available.min(moving.pods) } else { moving.pods };
         Moving { pods: pods + lingering(&workload), ..moving }
     };
-    let moving: Vec<Moving> = sets.iter().map(state).collect();
+    let mut moving: Vec<Moving> = sets.iter().map(state).collect();
     // The autoscaler's own growth, and that of the side that gains, comes on top, and so do pods that are about to be parked.
     let mut slack = scene.slack(strategy, total);
     if scene.is_autoscaled() || progress.candidate.as_ref().is_some_and(|candidate| bake::is_last(scene, candidate)) {
         slack.surge += (moving.iter().map(|set| set.target).sum::<i32>() - total).max(0);
     }
+    refill::raise(scene, progress, sets, &mut moving, total, slack);
     let sizes = moves::next(&moving, total, slack);
     let busy = moving.iter().filter(|set| set.size.max(set.pods) > 0).count();
     for ((set, size), moving) in sets.iter_mut().zip(sizes).zip(&moving) {

@@ -3,6 +3,7 @@
 mod baking;
 mod moving;
 mod places;
+mod refill;
 mod routed;
 mod schedule;
 mod stories;

@@ -228,6 +228,36 @@ fn runs_out(setting: &Setting, from: &State, course: &mut Vec<String>) -> Verdic
     Err(format!("after {COURSE} rounds without any trouble it still moves: {state:?}"))
 }
 
+/// Whatever the candidate's pods do, as many as are promised serve after a while, also where the rollout is held and no
+/// deadline ends it: the stable revision makes up for those that are lost.
+pub fn keeps_serving(setting: &Setting, from: &State) -> Verdict {
+    let (Some((stable, _)), Some(on)) = (from.saved.stable, &from.saved.candidate) else { return Ok(()) };
+    if on.strategy != Strategy::Canary || on.routed || from.pinned.is_some() || stable == BAD {
+        return Ok(());
+    }
+    let lost = on.at.0;
+    let mut state = State { news: None, paused: true, ..from.clone() };
+    for _ in 0..COURSE {
+        state.sets.iter_mut().flatten().filter(|set| set.revision == lost).for_each(|set| set.available = 0);
+        state = act::apply(setting, &state, &Action::Pass { stale: false, writes: act::ALL, command: None })?.0;
+        for index in 0..4 {
+            state = act::apply(setting, &state, &Action::Observe(index))?.0;
+            let comes = |set: &Set| set.revision != BAD && set.revision != lost && set.available < set.pods;
+            while state.sets[index].as_ref().is_some_and(comes) {
+                state = act::apply(setting, &state, &Action::PodReady(index))?.0;
+            }
+        }
+        for action in [Action::RollStarts, Action::RollEnds, Action::Tick] {
+            if act::possible(setting, &state).contains(&action) {
+                state = act::apply(setting, &state, &action)?.0;
+            }
+        }
+    }
+    let named = |set: &&Set| state.pinned.is_none_or(|revision| set.revision == revision);
+    let serve: i32 = state.sets.iter().flatten().filter(named).map(|set| set.available + set.others).sum();
+    require(serve >= state.pods, || format!("rule 1: with the candidate's pods lost for long, {serve} of {} serve: {state:?}", state.pods))
+}
+
 fn settled(state: &State) -> Verdict {
     let saved = &state.saved;
     let serving = saved.stable.map(|(_, home)| state.sets[usize::from(home)].clone().unwrap_or_default());
