@@ -301,7 +301,9 @@ impl Drive<'_, '_> {
             let seconds = if candidate.routed || workload.is_none() { seconds.max(PROPAGATION_SECONDS) } else { seconds };
             progress.parked.push(parked(scene, candidate.at, seconds));
         } else if !apart && scene.is_autoscaled() {
-            progress.capacity = Some(capacity);
+            // With `Recreate` neither side may have pods to tell it by.
+            let noted = progress.capacity.filter(|_| candidate.strategy == Strategy::Recreate).unwrap_or_default();
+            progress.capacity = Some(capacity.max(noted));
         }
     }
 

@@ -268,8 +268,12 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
     let busy = moving.iter().filter(|set| set.size.max(set.pods) > 0).count();
     for ((set, size), moving) in sets.iter_mut().zip(sizes).zip(&moving) {
         let alone = busy == usize::from(moving.size.max(moving.pods) > 0);
-        if let Size::Fixed(fixed) = &mut set.size {
-            *fixed = if strategy == Strategy::Recreate && !alone { size.min(moving.size) } else { size };
+        let waits = strategy == Strategy::Recreate && !alone;
+        match &mut set.size {
+            Size::Fixed(fixed) => *fixed = if waits { size.min(moving.size) } else { size },
+            // On the way back too, and an autoscaler leaves alone what has no pods.
+            led @ Size::Autoscaled { .. } if waits && moving.size == 0 => *led = Size::Fixed(0),
+            Size::Autoscaled { .. } => {}
         }
     }
 }

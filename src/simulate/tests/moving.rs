@@ -46,6 +46,27 @@ fn a_recreation_in_a_deployment_of_its_own_is_taken_back_without_overlap() {
     story.sound();
 }
 
+/// The same beside an autoscaler, and with as many pods as before.
+#[test]
+fn a_recreation_beside_an_autoscaler_is_taken_back_without_overlap() {
+    for after in [3, 8, 20] {
+        let mut story = Story::ready(&autoscaled("Canary"));
+        story.0.load = 6;
+        story.run(120).edit(&json!({"image": "orders:slow", "rollout": {"strategy": "Recreate"}})).run(after);
+        let revision = story.progress().candidate_revision().cloned().unwrap_or_default();
+        story.command("abort", &revision);
+        let mut most = 0;
+        for _ in 0..600 {
+            story.0.run(100);
+            let both = story.runs_any(&["orders:1"]) && story.runs_any(&["orders:slow"]);
+            assert!(!both, "two versions run at the same time\n{}", story.told());
+            most = most.max(story.serving().iter().map(|(_, count)| *count).sum());
+        }
+        assert_eq!((story.serving(), most), (vec![("orders:1".into(), 6)], 6), "{}", story.told());
+        story.sound();
+    }
+}
+
 /// The old version's Deployment is deleted by hand when the new one has all the pods.
 #[test]
 fn the_pods_that_serve_stay_when_the_old_deployment_is_deleted() {
