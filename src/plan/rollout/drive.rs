@@ -10,7 +10,7 @@ use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
 use super::clock::Left;
-use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
+use super::layout::{Layout, Role, Set, Size, comes_first, layout};
 use super::routed::{self, PROPAGATION_SECONDS};
 use super::scene::{Scene, is_rolling};
 use super::{DEADLINE, Step, bake, blue_green, clock, refill};
@@ -71,9 +71,7 @@ fn pods_lack(scene: &Scene, layout: &Layout, progress: &Progress, candidate: &Ca
         let revision = &set.at.revision;
         match set.role {
             Role::Candidate => lacking(&workload, set.target, &candidate.at.revision),
-            Role::Stable if is_restoring(scene, &set.at) || is_gathering(scene, progress) => {
-                Some(format!("revision {revision} is being restored first"))
-            }
+            Role::Stable if comes_first(scene, progress, &set.at) => Some(format!("revision {revision} is being restored first")),
             // It keeps all its pods until the switch.
             Role::Stable if candidate.is_apart() => None,
             Role::Stable => surplus(&workload, set),

@@ -11,7 +11,7 @@ use super::moves::{self, Moving};
 use super::ratio::{follower, part, split};
 use super::refill;
 use super::routed::{self, Share};
-use super::scene::{Scene, is_rolling, recover};
+use super::scene::{Pin, Scene, is_rolling, recover};
 
 /// What a rollout makes of a service's workload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct Layout {
     pub sets: Vec<Set>,
     /// Whom the autoscaler follows, and within which bounds.
     pub follow: Option<Follow>,
-    /// The only revision that gets requests; `None`: all pods do.
-    pub pinned: Option<String>,
+    /// The only pods that get requests; `None`: all do.
+    pub pinned: Option<Pin>,
     /// The revision that the preview Service shows.
     pub preview: Option<String>,
     /// What the routes do for the candidate.
@@ -31,7 +31,12 @@ pub struct Layout {
 impl Layout {
     /// The Deployments whose pods get requests.
     pub fn serving(&self) -> impl Iterator<Item = &Set> {
-        let named = |set: &&Set| self.pinned.as_ref().is_none_or(|revision| *revision == set.at.revision);
+        let named = |set: &&Set| match &self.pinned {
+            None => true,
+            Some(Pin::Revision(revision)) => *revision == set.at.revision,
+            // Only the stable revision's pods are ever mixed with others.
+            Some(Pin::Rolling) => set.role == Role::Stable,
+        };
         self.sets.iter().filter(|set| set.role != Role::Parked).filter(named)
     }
 }
@@ -103,7 +108,7 @@ pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
         let kept = if progress.stable.is_none() && progress.candidate.is_none() { workload.desired } else { 0 };
         Set { at, role: Role::Leaving, target: Size::Fixed(kept), size: Size::Fixed(kept) }
     }));
-    let pinned = scene.pinned(progress).map(str::to_owned);
+    let pinned = scene.pinned(progress);
     // Pods without requests carry no load: they come and go at once.
     if pinned.is_none() {
         slow_down(scene, progress, &mut sets);
@@ -134,7 +139,7 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
         (None, Some(candidate)) => vec![set(&candidate.at, Role::Candidate, alone(0))],
         (None, None) => Vec::new(),
         (Some(stable), Some(candidate)) => {
-            let (first, second) = if is_restoring(scene, stable) || is_gathering(scene, progress) {
+            let (first, second) = if comes_first(scene, progress, stable) {
                 (alone(0), Size::Fixed(0))
             } else if candidate.routed {
                 (alone(progress.capacity.unwrap_or(0)), Size::Fixed(routed::wanted(scene, progress, stable, candidate)))
@@ -161,6 +166,21 @@ pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
         Scaling::Auto(bounds) => bounds.min,
     };
     !settled && workload.available >= least
+}
+
+/// The pods of the stable revision's Deployment are of two revisions, all of them serve, and others that are to get no requests
+/// may start beside them: the Deployment is named instead of a revision. To wait for the old version alone was rejected: where
+/// its pods do not come back, whatever mends that would wait for ever.
+pub fn is_mixed(scene: &Scene, progress: &Progress) -> bool {
+    let Some(stable) = progress.stable.as_ref().filter(|at| at.deployment == scene.service.name) else { return false };
+    let others = scene.others(progress).any(|workload| workload.available > 0);
+    let apart = scene.apart(progress) && !scene.in_place(progress);
+    apart && !others && is_restoring(scene, stable)
+}
+
+/// Nothing else goes on until the stable revision has its own pods again.
+pub fn comes_first(scene: &Scene, progress: &Progress, stable: &Placed) -> bool {
+    is_gathering(scene, progress) || is_restoring(scene, stable) && !is_mixed(scene, progress)
 }
 
 /// Pods of a canary of before serve until the stable revision has all of its own again; only then do those that are to get

@@ -39,7 +39,9 @@ pub fn watch(drive: &mut Drive, layout: &Layout) {
         progress.capacity = Some(scene.capacity(progress));
     }
     let left = since.as_ref().map(|since| GRACE_SECONDS - scene.since(Some(since)));
-    progress.candidate.iter_mut().for_each(|candidate| candidate.unwell_since = since.clone());
+    if let Some(candidate) = &mut progress.candidate {
+        candidate.unwell_since = since;
+    }
     if let Some(left) = left.filter(|left| *left > 0) {
         drive.wake(left);
     }
