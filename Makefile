@@ -9,13 +9,13 @@ STATIC := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+cr
 RELEASE := target/$(TARGET)/release
 
 # Stories at the same time. They mostly wait, so more than there are cores.
-STORIES := 6
+STORIES := 8
 # Real pods do not wait, they work; and the network of each is compiled anew.
 REAL_STORIES := 4
 
 step = @printf '\n\033[1m── %s\033[0m\n' "$(1)"
 
-.PHONY: help demo test generate lint unit binaries cluster-sim cluster-real clean-clusters e2e-sim e2e-real readme chart install
+.PHONY: help demo test generate lint unit binaries cluster-sim cluster-real clean-clusters e2e e2e-sim e2e-real readme chart install
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -23,7 +23,7 @@ help: ## List the targets
 demo: ## See the operator at work on a simulated cluster, in about a minute (the first time builds Kubernetes: minutes)
 	@hack/demo
 
-test: lint unit chart install e2e-sim e2e-real readme ## Run everything that CI runs
+test: lint unit chart install e2e readme ## Run everything that CI runs
 	$(call step,All green)
 
 cluster-sim: ## Start a real control plane with simulated nodes and pods; `clusters/sim down` stops it
@@ -66,14 +66,28 @@ install: binaries ## Install, upgrade, roll back and uninstall with Helm 3, Helm
 	@trap 'clusters/sim --name install down' EXIT; export KUBECONFIG=$$(clusters/sim --name install kubeconfig); \
 	  hack/test-install; OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator hack/test-samples
 
+# What a story needs: E2E_CLUSTER says on which clusters, E2E_TURN whether those that measure take their turn or the others.
+TELL = OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator TESTSERVER_BIN=$(CURDIR)/$(RELEASE)/testserver \
+  E2E_CLUSTER=$(1) E2E_TURN=$(2) cargo test --quiet --test e2e -- --test-threads $(3)
+
+e2e: binaries ## End-to-end stories on both clusters: those that measure first, the others side by side
+	$(call step,Stories that measure)
+	@$(call TELL,sim,alone,1)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line e2e-beside e2e-real
+
+.PHONY: e2e-beside
+e2e-beside:
+	$(call step,The other stories on the simulated cluster)
+	@$(call TELL,sim,beside,$(STORIES))
+
 e2e-sim: binaries ## End-to-end stories on the simulated cluster
 	$(call step,Stories on the simulated cluster)
-	@E2E_CLUSTER=sim OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator cargo test --quiet --test e2e -- --test-threads $(STORIES)
+	@$(call TELL,sim,any,$(STORIES))
 
 e2e-real: binaries ## End-to-end stories on the cluster with real pods (root)
 	$(call step,Stories on the real cluster)
 	@clusters/build real gateway
-	@E2E_CLUSTER=real OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator TESTSERVER_BIN=$(CURDIR)/$(RELEASE)/testserver cargo test --quiet --test e2e -- --test-threads $(REAL_STORIES)
+	@$(call TELL,real,any,$(REAL_STORIES))
 
 readme: binaries ## Execute every command block of the README and of the guide to rollouts
 	$(call step,README and guide)

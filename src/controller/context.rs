@@ -180,7 +180,7 @@ impl Context {
         let Some(worst) = applied.failures.iter().map(|failure| failure.cause).max() else {
             self.backoff.forget(uid);
             let outcome = if wake.is_some() { Outcome::RequeueAfter } else { Outcome::Success };
-            return (outcome, wake.map(|after| Again { lane: Lane::Fast, after }));
+            return (outcome, wake.map(|after| Again { lane: Lane::Timed, after }));
         };
         // What needs a human is tried again too: nobody tells us when a foreign object goes or a role is granted.
         let after = self.backoff.failed(uid, generation);

@@ -1,9 +1,10 @@
 //! Which services are due for a pass, and when.
 //!
 //! Each service is in here once, however often it is touched, and is never handed out twice at a time: a touch during a
-//! pass makes it due again after the pass. Two lanes: what just happened goes ahead of a first list or a take-over, so
-//! that a user's edit does not wait behind ten thousand settled services; and every fourth turn goes to the slow lane,
-//! so that it is never starved.
+//! pass makes it due again after the pass. Three lanes: what was to happen at a time goes ahead of what just happened, so
+//! that a pause ends when it says although two hundred others end with it; and that goes ahead of a first list or a
+//! take-over, so that a user's edit does not wait behind ten thousand settled services. Every fourth turn goes to the lanes
+//! that were passed over, so that none is ever starved.
 //!
 //! kube-rs's `Controller` was rejected for this: it wants a store of typed objects to look keys up in, which would be
 //! most of the operator's memory; its queue has one lane; and a panic in a pass ends its stream, for all objects.
@@ -17,12 +18,14 @@ use tokio::time::Instant;
 
 use super::key::Key;
 
-/// Turns for the fast lane before one for the slow lane, when both wait.
-const FAST_TURNS: u32 = 3;
+/// Turns for a lane before one for those behind it, when both wait.
+const TURNS_AHEAD: u32 = 3;
 
 /// How urgent a pass is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
+    /// A time has come.
+    Timed,
     /// Something happened.
     Fast,
     /// A look at what may well be settled.
@@ -38,14 +41,14 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct State {
     slots: HashMap<Key, Slot>,
-    fast: VecDeque<Key>,
-    slow: VecDeque<Key>,
+    /// Services that are due, by lane.
+    lanes: [VecDeque<Key>; 3],
     /// Services that are due later, by time and the order in which they were put.
     later: BTreeMap<(Instant, u64), Key>,
     /// Count of entries ever put into `later`: tells those of the same instant apart.
     count: u64,
-    /// Fast turns since the last slow one.
-    fast_turns: u32,
+    /// Turns of each lane since one that was behind it.
+    turns: [u32; 3],
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +101,7 @@ impl Queue {
     /// Services that are due now and wait for a free hand.
     pub fn waiting(&self) -> usize {
         let state = self.lock();
-        state.fast.len() + state.slow.len()
+        state.lanes.iter().map(VecDeque::len).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -135,7 +138,10 @@ impl State {
             // Already in line: only a faster lane is news.
             Some(Due::Now(now)) if now <= lane => return,
             Some(Due::Now(_)) => (lane, None),
-            Some(Due::Later(before, (then, _)) | Due::Next(before, then)) => (before.min(lane), Some(then.min(at))),
+            Some(Due::Later(before, (then, _)) | Due::Next(before, then)) => {
+                let (lane, at) = both((before, then), (lane, at));
+                (lane, Some(at))
+            }
             None => (lane, Some(at)),
         };
         self.withdraw(key);
@@ -165,20 +171,31 @@ impl State {
                 self.line_up(&key, lane);
             }
         }
-        let slow = !self.slow.is_empty() && (self.fast.is_empty() || self.fast_turns >= FAST_TURNS);
-        let key = if slow { self.slow.pop_front() } else { self.fast.pop_front() }?;
-        self.fast_turns = if slow { 0 } else { self.fast_turns + 1 };
+        let key = self.first()?;
         self.slots.insert(key.clone(), Slot { running: true, due: None });
         Some(key)
+    }
+
+    fn first(&mut self) -> Option<Key> {
+        let last = self.lanes.iter().rposition(|lane| !lane.is_empty())?;
+        for (lane, turns) in self.lanes[..last].iter_mut().zip(&mut self.turns) {
+            if *turns >= TURNS_AHEAD {
+                *turns = 0;
+            } else if let Some(key) = lane.pop_front() {
+                *turns += 1;
+                return Some(key);
+            }
+        }
+        self.lanes[last].pop_front()
     }
 
     /// Takes a service out of wherever it waits.
     fn withdraw(&mut self, key: &Key) {
         match self.slots.get(key).and_then(|slot| slot.due) {
             Some(Due::Later(_, place)) => drop(self.later.remove(&place)),
-            // Seldom: only when something happens to a service that waits in the slow lane.
-            Some(Due::Now(Lane::Slow)) => self.slow.retain(|waiting| waiting != key),
-            Some(Due::Now(Lane::Fast) | Due::Next(..)) | None => {}
+            // Seldom: only when something more urgent happens to a service that is in line.
+            Some(Due::Now(lane)) => self.lanes[lane as usize].retain(|waiting| waiting != key),
+            Some(Due::Next(..)) | None => {}
         }
     }
 
@@ -193,10 +210,7 @@ impl State {
     }
 
     fn line_up(&mut self, key: &Key, lane: Lane) {
-        match lane {
-            Lane::Fast => self.fast.push_back(key.clone()),
-            Lane::Slow => self.slow.push_back(key.clone()),
-        }
+        self.lanes[lane as usize].push_back(key.clone());
         self.set(key, Due::Now(lane));
     }
 
@@ -205,6 +219,13 @@ impl State {
             slot.due = Some(due);
         }
     }
+}
+
+/// Two reasons for one pass: it comes when the first of them is due. A time that is yet to come makes it no more urgent
+/// than something that happened: the pass says again when to look.
+fn both(one: (Lane, Instant), other: (Lane, Instant)) -> (Lane, Instant) {
+    let (first, second) = if one.1 <= other.1 { (one, other) } else { (other, one) };
+    (first.0.min(second.0.max(Lane::Fast)), first.1)
 }
 
 #[cfg(test)]
@@ -295,6 +316,30 @@ mod tests {
             touch(&queue, name, Lane::Fast, 0);
         }
         assert_eq!(drain(&queue).await, "f1 f2 f3 s1 f4 f5 s2 s3");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_has_come_goes_ahead_and_starves_nobody() {
+        let queue = Arc::new(Queue::default());
+        for name in ["f1", "f2", "f3", "f4"] {
+            touch(&queue, name, Lane::Fast, 0);
+        }
+        touch(&queue, "s1", Lane::Slow, 0);
+        for name in ["t1", "t2", "t3", "t4", "t5"] {
+            touch(&queue, name, Lane::Timed, 10);
+        }
+        tokio::time::advance(Duration::from_millis(10)).await;
+        assert_eq!(drain(&queue).await, "t1 t2 t3 f1 t4 t5 f2 f3 s1 f4");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_before_the_time_has_come_is_an_event() {
+        let queue = Arc::new(Queue::default());
+        touch(&queue, "a", Lane::Timed, 1000);
+        touch(&queue, "b", Lane::Fast, 0);
+        touch(&queue, "a", Lane::Fast, 0);
+        touch(&queue, "c", Lane::Timed, 0);
+        assert_eq!(drain(&queue).await, "c b a");
     }
 
     #[tokio::test(start_paused = true)]

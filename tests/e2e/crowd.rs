@@ -116,7 +116,7 @@ async fn a_metrics_api_that_vanishes_is_told_and_hurts_nothing_else_and_comes_ba
 
 #[tokio::test]
 async fn a_crowd_of_services_created_at_once_becomes_ready_in_little_memory() {
-    let Some(mut story) = Story::bare("crowd").await else { return };
+    let Some(mut story) = Story::bare_alone("crowd").await else { return };
     let count: usize = std::env::var("E2E_SCALE").map_or(200, |text| text.parse().expect("E2E_SCALE is a number"));
     story.cluster.install_crd();
     room_for(&story, count);

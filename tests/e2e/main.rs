@@ -8,6 +8,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `E2E_CLUSTER` | `sim` (default), `real` or `all` |
+//! | `E2E_TURN` | `alone`: those that measure; `beside`: the others; default `any` |
 //! | `E2E_NAME` | prefix of the simulated clusters' names, default `e2e`; runs at the same time need different ones |
 //! | `E2E_QUIET_SECONDS` | for how long the operator must not write while nothing changes, default 30 |
 //! | `E2E_SCALE` | services of the crowd, default 200 |

@@ -29,7 +29,7 @@ fn spec(image: &str) -> Value {
 
 #[tokio::test]
 async fn two_hundred_rollouts_at_once_keep_the_length_of_their_pauses() {
-    let Some(mut story) = Story::bare("together").await else { return };
+    let Some(mut story) = Story::bare_alone("together").await else { return };
     story.cluster.install_crd();
     let index = story.start_operator("", Setup::default());
     story.operator_number(index).wait_ready(SOON);

@@ -10,6 +10,7 @@ use kube::{Client, Config};
 
 use super::operator::{Operator, Setup};
 use super::process::{run, say, try_run};
+use super::story::Wish;
 
 /// Which cluster a story runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Where {
     Shared,
     /// Stories bring their own operator, confined to their own namespace, and may kill it, starve it and replace it.
     Apart,
-    /// One story at a time, with everything to itself; the CRD is not installed.
+    /// One story at a time; the CRD is not installed.
     Bare,
     /// Real pods and packets; root only.
     Real,
@@ -78,19 +79,28 @@ pub fn cluster(place: Where) -> Option<&'static Cluster> {
     }
 }
 
-/// Whether this run tells stories of that cluster; if not, it is said loudly.
-pub fn selected(place: Where) -> bool {
+/// Whether this run tells stories of that cluster and of that kind; if not, it is said loudly.
+pub fn selected(place: Where, wish: Wish) -> bool {
     let wanted = std::env::var("E2E_CLUSTER").unwrap_or_else(|_| "sim".to_owned());
-    let selected = match wanted.as_str() {
+    let here = match wanted.as_str() {
         "all" => true,
         "sim" => place != Where::Real,
         "real" => place == Where::Real,
         other => panic!("E2E_CLUSTER={other}: it is `sim`, `real` or `all`"),
     };
-    if !selected {
+    let turn = std::env::var("E2E_TURN").unwrap_or_else(|_| "any".to_owned());
+    let now = match turn.as_str() {
+        "any" => true,
+        "alone" => wish == Wish::Alone,
+        "beside" => wish != Wish::Alone,
+        other => panic!("E2E_TURN={other}: it is `alone`, `beside` or `any`"),
+    };
+    if !here {
         skip(&format!("E2E_CLUSTER={wanted} leaves the stories of the other cluster out"));
+    } else if !now {
+        skip(&format!("E2E_TURN={turn} leaves it to the run in which it has its turn"));
     }
-    selected
+    here && now
 }
 
 /// Says that a story was left out, past the test framework, which shows nothing of tests that pass.

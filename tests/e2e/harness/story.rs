@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 use serde_json::{Value, json};
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::audit::{self, Request};
 use super::cluster::{Cluster, MADE_BY_US, RUN, Where, cluster, selected};
@@ -14,10 +14,18 @@ use super::process::say;
 
 /// Stories run beside each other, except those that measure time: they have the machine to themselves.
 static MACHINE: RwLock<()> = RwLock::const_new(());
+/// The bare cluster is one story's at a time.
+static BARE: Mutex<()> = Mutex::const_new(());
 
 /// Kept for what its end releases.
 #[allow(dead_code, reason = "holding it is its use")]
-enum Turn {
+struct Turn {
+    bare: Option<MutexGuard<'static, ()>>,
+    machine: Machine,
+}
+
+#[allow(dead_code, reason = "holding it is its use")]
+enum Machine {
     Beside(RwLockReadGuard<'static, ()>),
     Alone(RwLockWriteGuard<'static, ()>),
     /// The turn is another story's, of which this one is a part.
@@ -25,11 +33,25 @@ enum Turn {
 }
 
 /// What a story asks for, before it waits for it.
-enum Wish {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
     Beside,
     Alone,
     /// It is a part of a story that has its turn.
     Shared,
+}
+
+impl Turn {
+    /// The bare cluster first, for all in the same order: so no two stories wait for each other.
+    async fn wait(place: Where, wish: Wish) -> Self {
+        let bare = if place == Where::Bare && wish != Wish::Shared { Some(BARE.lock().await) } else { None };
+        let machine = match wish {
+            Wish::Beside => Machine::Beside(MACHINE.read().await),
+            Wish::Alone => Machine::Alone(MACHINE.write().await),
+            Wish::Shared => Machine::Shared,
+        };
+        Self { bare, machine }
+    }
 }
 
 /// The patience of most steps: far above what an idle machine takes, for CI machines are not idle.
@@ -67,8 +89,13 @@ impl Story {
         Self::new(Where::Apart, title, Wish::Beside, json!({})).await
     }
 
-    /// A story with a cluster of its own, while no other story runs.
+    /// A story with a cluster of its own.
     pub async fn bare(title: &'static str) -> Option<Self> {
+        Self::new(Where::Bare, title, Wish::Beside, json!({})).await
+    }
+
+    /// A story with a cluster of its own that measures.
+    pub async fn bare_alone(title: &'static str) -> Option<Self> {
         Self::new(Where::Bare, title, Wish::Alone, json!({})).await
     }
 
@@ -92,14 +119,10 @@ impl Story {
     }
 
     async fn new(place: Where, title: &'static str, wish: Wish, mut labels: Value) -> Option<Self> {
-        if !selected(place) {
+        if !selected(place, wish) {
             return None;
         }
-        let turn = match wish {
-            Wish::Beside => Turn::Beside(MACHINE.read().await),
-            Wish::Alone => Turn::Alone(MACHINE.write().await),
-            Wish::Shared => Turn::Shared,
-        };
+        let turn = Turn::wait(place, wish).await;
         let cluster = cluster(place)?;
         labels[MADE_BY_US] = json!(*RUN);
         let namespace = format!("{title}-{}", *RUN);
