@@ -11,6 +11,7 @@
 //! | [`observe`] | watch streams and the snapshot of one service, [`observe::World`] |
 //! | [`plan`] | the two pure functions: what must exist, and what to do next |
 //! | [`apply`] | server-side apply, pruning, status, events |
+//! | [`ask`] | questions to servers outside the cluster's API, and their answers |
 //! | [`controller`] | the recipe of one pass, errors, back-off, metrics |
 //! | [`simulate`] | a small cluster in memory, for rollouts without a cluster |
 //! | [`serve`] | lease, shutdown, admin server, telemetry, client |
@@ -20,6 +21,7 @@
 
 pub mod api;
 pub mod apply;
+pub mod ask;
 pub mod cli;
 pub mod controller;
 pub mod model;

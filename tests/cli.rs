@@ -347,6 +347,16 @@ fn a_profile_is_checked_itself() {
         ("{rollouts: {maxConcurrent: 0}}", "spec.rollouts.maxConcurrent: must be at least 1"),
         ("{defaults: {replicas: 3}}", "spec.defaults.replicas: unknown field"),
         ("{defaults: {autoscaling: {minReplicas: 3, maxReplicas: 2}}}", "`minReplicas` must not exceed `maxReplicas`"),
+        ("{providers: {webhooks: [{name: a, url: 'https://user@a/'}]}}", "webhooks[0].url: must be an address such as"),
+        ("{providers: {webhooks: [{name: a, url: 'https://a/#b'}]}}", "webhooks[0].url: must be an address such as"),
+        (
+            "{providers: {webhooks: [{name: a, url: 'http://a:99999/'}]}}",
+            "webhooks[0].url: it must have a host, and a port of at most 65535",
+        ),
+        ("{providers: {webhooks: [{name: a, url: 'http://a', timeoutSeconds: 61}]}}", "timeoutSeconds: must be at most 60"),
+        ("{providers: {webhooks: [{name: a, url: 'http://a', credentialsFile: ../a}]}}", "credentialsFile: must be the name of a file"),
+        ("{providers: {webhooks: [{name: a, url: 'http://a', credentialsFile: .a}]}}", "credentialsFile: must be the name of a file"),
+        ("{providers: {webhooks: [{name: a, url: 'http://a'}, {name: a, url: 'http://b'}]}}", "name \"a\" must appear once"),
         ("{locks: [spec.image]}", "`spec.image` and `spec.profileRef` must not be locked"),
         ("{locks: [spec.rollout.stratgy]}", "warning: spec.locks[0]: `spec.rollout.stratgy` is no field of a Microservice"),
     ] {

@@ -23,6 +23,10 @@ pub const PERCENT: &str = "^(0|[1-9][0-9]{0,3})%$";
 pub const PERCENT_OF_ALL: &str = "^(0|[1-9][0-9]?|100)%$";
 /// A disruption budget of nothing would block every drain.
 pub const PERCENT_OF_SOME: &str = "^([1-9][0-9]?|100)%$";
+/// An address of HTTP or HTTPS with a host; no user info, whose `@` would hide the host that is meant, and no fragment.
+const URL: &str = "^https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?([/?][!$-;=?-Z_a-z~\\[\\]]*)?$";
+/// A file's name: no folder, and not hidden, which a Secret's own links are.
+const FILE_NAME: &str = "^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$";
 /// A DNS label (RFC 1123), as it stands at the fields themselves.
 const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
@@ -36,6 +40,8 @@ pub fn meaning(pattern: &str) -> Option<&'static str> {
         LABEL_VALUE => "a label's value: letters, digits, and `-`, `_` or `.` between them",
         RELATIVE => "a relative path without `.` and `..`",
         QUANTITY => "an amount such as `100m`, `2` or `512Mi`",
+        URL => "an address such as `https://approvals.example.com/gate`: http or https, a host, no user info, no fragment",
+        FILE_NAME => "the name of a file, without a folder, that does not begin with a dot",
         PORT_NAME => "a port's number without quotes, or its name such as `http`",
         POD_FIELD => "a field that pods offer, such as `metadata.name`, `metadata.labels['app']`, `spec.nodeName` or `status.podIP`",
         RESOURCE_FIELD => "a resource such as `limits.memory` or `requests.cpu`",

@@ -120,6 +120,7 @@ async fn operate(args: &Args, terms: Terms) -> Result<(), Failure> {
             client: client.clone(),
             namespaces,
             concurrency: args.concurrency,
+            credentials: args.credentials_dir.clone(),
             leadership,
             shutdown: shutdown.clone(),
             metrics,

@@ -38,7 +38,7 @@ impl Profiles {
         let named = object.spec.profile_ref.as_ref().map(|reference| reference.name.as_str());
         match self.0.get(named.unwrap_or(profile::DEFAULT)) {
             Some(profile) => (Given::Found(Box::new(profile.clone())), None),
-            None => (Given::None, named.map(unknown)),
+            None => (Given::Unknown, named.map(unknown)),
         }
     }
 }
@@ -77,14 +77,17 @@ fn judge_profile(document: &Document) -> Verdict {
         Ok(read) => read,
         Err(problems) => return Verdict::Invalid(problems),
     };
+    let mut wrong: Vec<String> = profile::webhooks(&profile).filter_map(|(_, webhook)| webhook.err()).collect();
     let windows = profile.spec.rollouts.and_then(|rollouts| rollouts.freeze_windows).unwrap_or_default();
-    match profile::freezes(&windows) {
-        Ok(_) => Verdict::Profile(warnings),
-        Err(wrong) => {
-            let (field, message) = wrong.split_once(": ").unwrap_or(("spec.rollouts", &wrong));
-            Verdict::Invalid(std::iter::once(Problem::error(field, Reason::Invalid, message)).chain(warnings).collect())
-        }
+    wrong.extend(profile::freezes(&windows).err());
+    if wrong.is_empty() {
+        return Verdict::Profile(warnings);
     }
+    let told = wrong.iter().map(|wrong| {
+        let (field, message) = wrong.split_once(": ").unwrap_or(("spec", wrong));
+        Problem::error(field, Reason::Invalid, message)
+    });
+    Verdict::Invalid(told.chain(warnings).collect())
 }
 
 /// `FILE:LINE: Microservice/orders: spec.port: must be …`

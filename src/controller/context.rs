@@ -8,6 +8,7 @@ use kube::Client;
 use tracing::{debug, info, warn};
 
 use crate::apply::{Announcer, Applier, Refused, Remote, reference};
+use crate::ask::{Asker, Means};
 use crate::observe::{Key, Lane, Stores, Unreadable, World};
 use crate::plan::{Applied, Cause, Decision, Event};
 use crate::serve::lease::Leadership;
@@ -35,6 +36,7 @@ pub struct Context {
     pub metrics: Metrics,
     client: Client,
     announcer: Announcer,
+    asker: Asker,
     backoff: Backoff,
     /// Services by key with what is remembered of them between passes; an entry goes with its service.
     memory: Mutex<HashMap<Key, Memory>>,
@@ -52,7 +54,16 @@ struct Memory {
 
 impl Context {
     pub fn new(options: &Options, stores: Arc<Stores>) -> Self {
+        let queue = Arc::clone(stores.queue());
+        let asker = Asker::new(Means {
+            folder: options.credentials.clone(),
+            leadership: options.leadership.clone(),
+            shutdown: options.shutdown.clone(),
+            meter: Arc::new(options.metrics.clone()),
+            wake: Box::new(move |key| queue.touch(key, Lane::Fast, Duration::ZERO)),
+        });
         Self {
+            asker,
             applier: Applier::new(Remote::new(options.client.clone()), Arc::clone(stores.expectations())),
             announcer: Announcer::start(options.client.clone(), std::env::var("HOSTNAME").ok()),
             leadership: options.leadership.clone(),
@@ -88,8 +99,12 @@ impl Context {
 
     fn look(&self, key: &Key) -> Option<World> {
         match self.stores.gather(key) {
-            Ok(Some(world)) if world.object.metadata.deletion_timestamp.is_none() => Some(world),
+            Ok(Some(mut world)) if world.object.metadata.deletion_timestamp.is_none() => {
+                world.answers = self.asker.answers(key);
+                Some(world)
+            }
             Ok(_) => {
+                self.asker.ask(key, Vec::new());
                 // Deleted, or about to be: owner references take the children along.
                 if let Some(memory) = self.memory().remove(key) {
                     self.backoff.forget(&memory.uid);
@@ -112,10 +127,11 @@ impl Context {
     }
 
     /// Writes what was decided, if it says anything new, and tells of it.
-    pub async fn report(&self, key: &Key, world: &World, applied: &Applied, decision: Decision) -> (Outcome, Option<Again>) {
+    pub async fn report(&self, key: &Key, world: &World, applied: &Applied, mut decision: Decision) -> (Outcome, Option<Again>) {
         let metadata = &world.object.metadata;
         let uid = metadata.uid.clone().unwrap_or_default();
         let mut wake = decision.wake;
+        let questions = std::mem::take(&mut decision.questions);
         match self.due(key, world, &decision) {
             Due::Never => {}
             Due::After(pause) => wake = Some(wake.map_or(pause, |wake| wake.min(pause))),
@@ -138,6 +154,8 @@ impl Context {
                 }
             },
         }
+        // Only now: what they follow from is stored.
+        self.asker.ask(key, questions);
         self.conclude(&uid, metadata.generation.unwrap_or(0), applied, wake)
     }
 

@@ -17,12 +17,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::model::Kind;
+use crate::model::{Answer, Kind};
 use crate::serve::traffic::{Call, Meter};
 
 use labels::{
-    Buckets, CONTROLLER, CallLabels, ChildWriteLabels, Code, ControllerLabels, KindLabels, PassLabels, QueueLabels, RequestLabels,
-    RequestSecondsLabels,
+    AnswerLabels, Buckets, CONTROLLER, CallLabels, ChildWriteLabels, Code, ControllerLabels, KindLabels, PassLabels, QueueLabels,
+    RequestLabels, RequestSecondsLabels,
 };
 
 pub use leader::LeaderStatus;
@@ -31,6 +31,11 @@ pub use leader::LeaderStatus;
 const PASS_SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 /// Seconds of one request.
 const REQUEST_SECONDS: [f64; 11] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Seconds of one question; a profile's time-outs are from 1 to 60.
+const QUESTION_SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0];
+/// What an answer can be.
+const ANSWERS: [&str; 4] = ["yes", "no", "not_yet", "trouble"];
 
 /// Handles to all counters. Clones share them.
 #[derive(Clone, Debug)]
@@ -49,6 +54,8 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<RequestSecondsLabels, Histogram, Buckets>,
     calls: Family<CallLabels, Counter>,
+    questions: Family<AnswerLabels, Counter>,
+    question_seconds: Histogram,
 }
 
 /// How a pass ended, in controller-runtime's words.
@@ -113,6 +120,8 @@ impl Metrics {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(Buckets(&REQUEST_SECONDS)),
             calls: Family::default(),
+            questions: Family::default(),
+            question_seconds: Histogram::new(QUESTION_SECONDS),
         };
         let registry = describe::register(&metrics, host.into(), concurrency);
         metrics.start_at_zero();
@@ -175,6 +184,9 @@ impl Metrics {
         drop(self.pass_seconds.get_or_create(one));
         drop(self.active.get_or_create(one));
         drop(self.queued.get_or_create(&QueueLabels::THE_ONE));
+        for answer in ANSWERS {
+            drop(self.questions.get_or_create(&AnswerLabels { answer }));
+        }
         for kind in Kind::ALL {
             drop(self.skipped_writes.get_or_create(&KindLabels { kind: kind.name() }));
             for write in [Write::Apply, Write::Delete] {
@@ -216,5 +228,19 @@ impl Meter for Metrics {
         if !call.watch {
             self.request_seconds.get_or_create(&RequestSecondsLabels { verb: call.method }).observe(took.as_secs_f64());
         }
+    }
+}
+
+impl crate::ask::Meter for Metrics {
+    fn asked(&self, answer: &Answer, took: Duration) {
+        let [yes, no, not_yet, trouble] = ANSWERS;
+        let answer = match answer {
+            Answer::Yes => yes,
+            Answer::No => no,
+            Answer::NotYet(_) => not_yet,
+            Answer::Trouble(_) => trouble,
+        };
+        self.questions.get_or_create(&AnswerLabels { answer }).inc();
+        self.question_seconds.observe(took.as_secs_f64());
     }
 }

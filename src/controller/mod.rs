@@ -9,6 +9,7 @@ mod permit;
 mod reconcile;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Options {
     pub namespaces: BTreeSet<String>,
     /// Passes at the same time.
     pub concurrency: u16,
+    /// Folder of the credentials for servers outside the cluster's API.
+    pub credentials: PathBuf,
     pub leadership: Leadership,
     pub shutdown: CancellationToken,
     pub metrics: Metrics,

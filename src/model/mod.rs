@@ -8,6 +8,7 @@ pub mod parse;
 pub mod profile;
 pub mod progress;
 pub mod quantity;
+pub mod question;
 pub mod route;
 pub mod standard;
 
@@ -22,8 +23,9 @@ use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, OnSpecCh
 
 pub use access::{Access, Direction, Peer, Who};
 pub use kind::{Autoscaled, Child, ChildRef, Kind};
-pub use profile::Profile;
+pub use profile::{Profile, Webhook};
 pub use progress::{Candidate, Placed, Progress};
+pub use question::{Answer, Question};
 pub use route::{Header, Route, Scale};
 
 /// One microservice: who it is, what it runs, and every number that its children need.
@@ -150,6 +152,8 @@ pub enum Step {
     Match(Vec<Header>),
     /// Per cent of the requests that the new version gets copies of.
     Mirror(i32),
+    /// Until the webhook of this name says yes.
+    Gate(String),
 }
 
 impl Step {

@@ -4,6 +4,7 @@
 mod access;
 mod defaults;
 mod files;
+mod gates;
 mod labels;
 mod overrides;
 mod pod;
@@ -39,9 +40,9 @@ pub struct Parsed {
     pub warnings: Vec<Problem>,
 }
 
-/// Checks and completes a Microservice that has no profile.
+/// Checks and completes a Microservice whose profile, if it has one, is not at hand.
 pub fn parse(object: &Microservice) -> Result<Parsed, Vec<Problem>> {
-    parse_under(object, &Given::None)
+    parse_under(object, &Given::Unknown)
 }
 
 /// Checks and completes a Microservice. Either all problems, warnings included, or a service that cannot be wrong.
@@ -54,6 +55,7 @@ pub fn parse_under(object: &Microservice, given: &Given) -> Result<Parsed, Vec<P
     let whole = profile::below(object, profile, &mut found);
     let gateway = profile.and_then(|profile| profile.spec.gateway_ref.as_ref());
     let service = complete(&whole, gateway, &mut found);
+    gates::check(&whole.spec, given, &mut found);
     if let Some(profile) = profile {
         profile::attribute(&mut found.0, &object.spec, profile);
         profile::locks(object, profile, &mut found);

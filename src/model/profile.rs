@@ -1,12 +1,15 @@
 //! What the platform team sets: the part of a profile that a service carries with it.
 
+use std::time::Duration;
+
+use http::Uri;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
 use super::cron::Cron;
-use crate::api::v1alpha1::{FreezeWindow, GatewayRef, MicroserviceProfile};
+use crate::api::v1alpha1::{self as api, FreezeWindow, GatewayRef, MicroserviceProfile};
 
 /// Name of the profile of services that name none.
 pub const DEFAULT: &str = "default";
@@ -28,6 +31,8 @@ pub enum Given {
     /// None is named, and there is no [`DEFAULT`].
     #[default]
     None,
+    /// There may be one that is not at hand: without a cluster.
+    Unknown,
     Found(Box<MicroserviceProfile>),
     /// One is named, and cannot be had. Why, and what to do.
     Missing(String),
@@ -37,7 +42,7 @@ impl Given {
     pub fn found(&self) -> Option<&MicroserviceProfile> {
         match self {
             Self::Found(profile) => Some(profile),
-            Self::None | Self::Missing(_) => None,
+            Self::None | Self::Unknown | Self::Missing(_) => None,
         }
     }
 }
@@ -52,6 +57,56 @@ pub struct Profile {
     pub max_concurrent: Option<usize>,
     /// Times in which no rollout begins; or what is wrong with them, in which case none begins at all.
     pub freezes: Result<Vec<Freeze>, String>,
+    /// Whom gates ask; those of them that can be asked.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// Seconds that a webhook has for its answer, unless the profile says otherwise: approvals are looked up, not computed.
+const TIMEOUT_SECONDS: u64 = 10;
+
+/// A server that opens gates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    pub name: String,
+    /// HTTP or HTTPS, with a host.
+    pub url: Uri,
+    /// From the connection to the last byte of the answer.
+    pub timeout: Duration,
+    /// Name of a file in the operator's folder of credentials.
+    pub credentials_file: Option<String>,
+}
+
+impl Webhook {
+    /// What the schema lets through may still be wrong: then what must hold.
+    pub fn of(given: &api::Webhook) -> Result<Self, String> {
+        let wrong = |why: &str| format!("url: {why}, as in `https://approvals.example.com/gate`");
+        let url: Uri =
+            given.url.parse().map_err(|_| wrong("it must be an address of at most 2048 characters with a port of at most 65535"))?;
+        let (Some("http" | "https"), Some(authority)) = (url.scheme_str(), url.authority()) else {
+            return Err(wrong("it must begin with http:// or https:// and a host"));
+        };
+        if authority.as_str().contains('@') || given.url.contains('#') {
+            return Err(wrong("user info and fragments must be left out"));
+        }
+        // A port that is no number is not told from none by the library, and would silently become 80 or 443.
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        if authority.host().is_empty() || !is_port {
+            return Err(wrong("it must have a host, and a port of at most 65535 or none"));
+        }
+        let seconds = given.timeout_seconds.and_then(|seconds| seconds.try_into().ok()).unwrap_or(TIMEOUT_SECONDS);
+        let (name, credentials_file) = (given.name.clone(), given.credentials_file.clone());
+        Ok(Self { name, url, timeout: Duration::from_secs(seconds), credentials_file })
+    }
+}
+
+/// The webhooks of a profile, and with the path of each what is wrong with it.
+pub fn webhooks(profile: &MicroserviceProfile) -> impl Iterator<Item = (&str, Result<Webhook, String>)> {
+    let given = profile.spec.providers.as_ref().and_then(|providers| providers.webhooks.as_ref());
+    given.into_iter().flatten().enumerate().map(|(index, webhook)| {
+        let read = Webhook::of(webhook).map_err(|wrong| format!("spec.providers.webhooks[{index}].{wrong}"));
+        (webhook.name.as_str(), read)
+    })
 }
 
 impl Profile {
@@ -62,6 +117,7 @@ impl Profile {
             gateway: object.spec.gateway_ref.clone(),
             max_concurrent: rollouts.max_concurrent.and_then(|most| most.try_into().ok()),
             freezes: freezes(&rollouts.freeze_windows.unwrap_or_default()),
+            webhooks: webhooks(object).filter_map(|(_, webhook)| webhook.ok()).collect(),
         }
     }
 

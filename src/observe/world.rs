@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::api::v1alpha1::Microservice;
 use crate::model::profile::{Given, Permit};
-use crate::model::{ChildRef, Kind};
+use crate::model::{Answer, ChildRef, Kind};
 
 /// One service and all that belongs to it, as last seen.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct World {
     /// Whether a rollout may begin now.
     #[serde(default)]
     pub permit: Permit,
+    /// What is known of the answers to its questions, by what each is about.
+    #[serde(default)]
+    pub answers: BTreeMap<String, Answer>,
     /// Its routes with their status, those that are ours.
     pub routes: Vec<Value>,
     /// Ready endpoints of its Services that routes lead to, by name.

@@ -47,7 +47,7 @@ pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &C
         inventory: inventory(world, applied),
         ..facts(service, world, &step, &workload)
     };
-    Decision { status, events, wake }
+    Decision { status, events, wake, questions: step.questions }
 }
 
 /// The pods that get requests, as one workload.
@@ -76,7 +76,7 @@ pub fn reject(world: &World, problems: Vec<Problem>, now: Timestamp) -> Decision
         problems,
         ..world.object.status.clone().unwrap_or_default()
     };
-    Decision { status, events, wake: None }
+    Decision { status, events, wake: None, questions: Vec::new() }
 }
 
 /// The plan itself failed: a fault of the operator, confined to this object.
@@ -90,7 +90,7 @@ pub fn broken(world: &World, panic: &str, now: Timestamp) -> Decision {
     let events = stalled(world, &verdict).into_iter().collect();
     let before = world.object.status.clone().unwrap_or_default();
     let status = MicroserviceStatus { observed_generation: Some(generation), conditions: conditions.finish(), ..before };
-    Decision { status, events, wake: None }
+    Decision { status, events, wake: None, questions: Vec::new() }
 }
 
 /// `spec.suspend`: conditions keep their last values, and nothing but status is written.
@@ -117,7 +117,7 @@ pub fn suspended(parsed: &Parsed, world: &World, now: Timestamp) -> Decision {
     } else {
         vec![Event::normal("Suspended", "Suspend", "children are left as they are until `spec.suspend` is false")]
     };
-    Decision { status, events, wake: None }
+    Decision { status, events, wake: None, questions: Vec::new() }
 }
 
 /// Everything in status that is neither a condition, a problem nor the inventory.
@@ -204,7 +204,7 @@ fn entry(reference: &ChildRef, uid: &str) -> InventoryEntry {
 fn stalled(world: &World, verdict: &Verdict) -> Option<Event> {
     let Verdict::Stalled { reason, message } = verdict else { return None };
     // The rollout tells of its own failures, with more detail.
-    if [rollout::DEADLINE, rollout::BAKE_FAILED, "RolloutAborted"].contains(reason) {
+    if [rollout::DEADLINE, rollout::BAKE_FAILED, rollout::GATE_REFUSED, "RolloutAborted"].contains(reason) {
         return None;
     }
     let known = previous(world).iter().any(|c| c.type_ == STALLED && c.reason == *reason);

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::api::v1alpha1::MicroserviceStatus;
-use crate::model::{Child, ChildRef};
+use crate::model::{Child, ChildRef, Question};
 
 /// What must exist now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,6 +86,9 @@ pub struct Decision {
     pub events: Vec<Event>,
     /// When to look again without being told, if at all.
     pub wake: Option<Duration>,
+    /// What it wants to know of servers outside the cluster's API. They follow from the status above: they are to be asked once
+    /// that is stored, and no longer than they are named here.
+    pub questions: Vec<Question>,
 }
 
 /// An event: on transitions only.

@@ -9,7 +9,7 @@ use crate::model::{Candidate, Service};
 use crate::observe::World;
 
 use super::conditions::{Conditions, Is, READY, RECONCILING, STALLED, WORKLOAD};
-use super::rollout::{BAKE_FAILED, DEADLINE, Step};
+use super::rollout::{BAKE_FAILED, DEADLINE, GATE_REFUSED, Step};
 use super::workload::{Workload, minimum};
 use super::{Applied, Cause, diagnose};
 
@@ -127,7 +127,7 @@ fn given_up(step: &Step, workload: &Workload) -> Verdict {
         None => "it is left in place".to_owned(),
     };
     Verdict::Stalled {
-        reason: [DEADLINE, BAKE_FAILED].into_iter().find(|known| *known == why).unwrap_or("RolloutAborted"),
+        reason: [DEADLINE, BAKE_FAILED, GATE_REFUSED].into_iter().find(|known| *known == why).unwrap_or("RolloutAborted"),
         message: format!("{cause}; {now}. Change the spec, or try again with the annotation microservices.dev/retry={failed}"),
     }
 }

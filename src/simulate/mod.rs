@@ -18,6 +18,7 @@ pub mod autoscaler;
 pub mod deployments;
 pub mod desk;
 pub mod fields;
+pub mod gates;
 pub mod invariants;
 pub mod network;
 pub mod operator;
@@ -43,6 +44,7 @@ use crate::plan;
 use agenda::Agenda;
 use deployments::{Deployments, Look};
 use desk::{Fault, lock};
+use gates::Gates;
 use invariants::{Judge, Truth};
 use operator::{Delays, Operator, Outcome};
 use random::Random;
@@ -71,6 +73,8 @@ enum Event {
     Endpoints(String),
     /// A gateway takes a route.
     Accept(Id),
+    /// A webhook answers a question of a process.
+    Answer(u32, Key, String),
     Autoscale,
     Collect,
     /// A process starts, whose lists are so many milliseconds old.
@@ -83,6 +87,7 @@ enum Event {
 pub struct Simulation {
     store: Arc<Mutex<Store>>,
     deployments: Deployments,
+    gates: Gates,
     operators: BTreeMap<u32, Operator>,
     count: u32,
     agenda: Agenda<Event>,
@@ -112,6 +117,7 @@ impl Simulation {
         let mut simulation = Self {
             store: Arc::new(Mutex::new(Store::new(BEGIN))),
             deployments: Deployments::new(random.fork(1)),
+            gates: Gates::default(),
             operators: BTreeMap::new(),
             count: 0,
             agenda: Agenda::default(),
@@ -206,6 +212,7 @@ impl Simulation {
             }
             Event::Endpoints(name) => network::sync(&mut lock(&self.store), &name),
             Event::Accept(id) => network::accept(&mut lock(&self.store), &id),
+            Event::Answer(id, key, question) => self.answered(id, &key, &question),
             Event::Autoscale => {
                 let mut store = lock(&self.store);
                 autoscaler::scale(&mut store, self.load);
@@ -260,6 +267,8 @@ impl Simulation {
         let now = self.store().now;
         if let Some(operator) = self.operators.get_mut(&id) {
             self.announced.extend(operator.announced.drain(..).map(|event| (now - BEGIN, event)));
+            let questions = std::mem::take(&mut operator.questions);
+            self.asks(id, key, questions);
         }
         match outcome {
             Outcome::Done(Some(after)) => self.agenda.add(now + milliseconds(after), Event::Pass(id, key.clone())),

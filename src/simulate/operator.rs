@@ -9,10 +9,12 @@ use jiff::Timestamp;
 
 use crate::apply::{Applier, Named, Refused, Server};
 use crate::controller::pass::{self, Due};
+use crate::model::Question;
 use crate::observe::{Feed, Key, Watched, World};
 use crate::plan::{self, Applied, Decision, Event};
 
 use super::desk::{Desk, Fault, lock};
+use super::gates::Asked;
 use super::random::Random;
 use super::store::Store;
 
@@ -60,6 +62,9 @@ pub struct Operator {
     pub troubles: Vec<String>,
     /// What it announced in its last pass.
     pub announced: Vec<Event>,
+    pub asked: Asked,
+    /// What it began to ask in its last pass.
+    pub questions: Vec<Question>,
 }
 
 /// What came of a pass.
@@ -101,6 +106,8 @@ impl Operator {
             leads: true,
             troubles: Vec::new(),
             announced: Vec::new(),
+            asked: Asked::default(),
+            questions: Vec::new(),
         }
     }
 
@@ -217,12 +224,14 @@ impl Operator {
     }
 
     fn look(&self, key: &Key) -> Option<World> {
-        let world = self.feed.stores().gather(key).ok()??;
+        let mut world = self.feed.stores().gather(key).ok()??;
+        world.answers = self.asked.answers(key);
         world.object.metadata.deletion_timestamp.is_none().then_some(world)
     }
 
-    async fn report(&mut self, key: &Key, now: i64, world: &World, applied: &Applied, decision: Decision) -> Option<Duration> {
+    async fn report(&mut self, key: &Key, now: i64, world: &World, applied: &Applied, mut decision: Decision) -> Option<Duration> {
         let mut wake = decision.wake;
+        let questions = std::mem::take(&mut decision.questions);
         let memory = self.memory.entry(key.clone()).or_default();
         let since = memory.reported.map(|at| Duration::from_millis((now - at).unsigned_abs()));
         match pass::due(world.object.status.as_ref(), &decision.status, since) {
@@ -245,6 +254,7 @@ impl Operator {
                 }
             },
         }
+        self.questions = self.asked.ask(key, questions);
         if applied.failures.is_empty() {
             memory.failures = 0;
             return wake;

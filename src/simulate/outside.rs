@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
+use crate::model::profile;
 use crate::observe::Watched;
 
 use super::desk::{Fault, lock};
@@ -35,6 +36,13 @@ impl Simulation {
                 }
             }));
         }
+        self.absorb();
+    }
+
+    /// The platform team makes the profile that holds for all.
+    pub fn profile(&mut self, spec: &Value) {
+        let id = Id::new(Watched::Profile, profile::DEFAULT);
+        self.store().create(USER, &id, &json!({ "spec": spec }));
         self.absorb();
     }
 

@@ -102,3 +102,24 @@ fn bad_input_is_named() {
     let suspended = SHORT.replace("port: 8080", "port: 8080, suspend: true");
     assert!(run(&["simulate", "-f", "-"], &suspended).1.starts_with("error: spec.suspend: must be false in the running spec"));
 }
+
+#[test]
+fn a_gate_opens_refuses_or_stays_closed() {
+    let rollout = "  rollout: {strategy: Canary, canary: {steps: [{setWeight: 50}, {gate: {webhook: approval}}]}}\n";
+    let manifest =
+        format!("{}{rollout}", SHORT.replace("spec: {image: 'ghcr.io/acme/orders:1', port: 8080}", "spec:\n  image: a:1\n  replicas: 2"));
+    for (gate, outcome, said, status) in [
+        ("", "Completed", "gate approval", 0),
+        ("approval=120", "Completed", "gate `approval` is closed: answered 202; asked again every 10 s", 0),
+        ("approval=refuse", "RolledBack", "was refused by gate `approval` at step 2 of 2", 1),
+        ("approval=never", "Waiting", "gate `approval` is closed", 0),
+    ] {
+        let flags = if gate.is_empty() { vec![] } else { vec!["--gate", gate] };
+        let (json, errors, code) = run(&[&["simulate", "-f", "-", "-o", "json"], flags.as_slice()].concat(), &manifest);
+        let told: Value = serde_json::from_str(&json).unwrap_or_default();
+        assert_eq!((told["outcome"].as_str(), code), (Some(outcome), status), "{gate}: {json}{errors}");
+        assert!(json.contains(said), "{gate}: {json}");
+    }
+    let (_, error, code) = run(&["simulate", "-f", "-", "--gate", "other=never"], &manifest);
+    assert_eq!((error.contains("error: --gate: no step waits for the webhook \"other\""), code), (true, 2), "{error}");
+}

@@ -75,6 +75,35 @@ async fn a_canary_by_weights_keeps_the_old_version_whole_until_the_end() {
 }
 
 #[tokio::test]
+async fn an_operator_that_is_killed_again_and_again_gives_each_weight_once() {
+    let Some(mut story) = Story::apart("gateway-killed").await else { return };
+    // Nobody else is there to take over, and each start would wait for the lease of the dead.
+    let index = story.start_operator("", Setup { arguments: vec!["--leader-elect=false".to_owned()], ..Setup::default() });
+    story.operator_number(index).wait_ready(SOON);
+    let gateway = Gateway::serve(&story, None);
+    let pause = json!({"pause": {"seconds": 1}});
+    let steps = json!([{"setWeight": 20}, pause, {"setWeight": 40}, pause, {"setWeight": 80}, pause]);
+    story.service("orders", routed("1", &steps)).await;
+    story.until_ready("orders").await;
+    let witness = Witness::of(&story, "orders", 4, 8).await;
+    let steps = Recording::of(&story, "Microservice", "orders", "/status/rollout/step").await;
+    let weights = Recording::of(&story, "HTTPRoute", "orders-public", "/spec/rules/0/backendRefs/1/weight").await;
+    story.patch("Microservice", "orders", image("2")).await;
+    for round in 0..12u64 {
+        tokio::time::sleep(Duration::from_millis(300 + round * 7919 % 613)).await;
+        story.operator_number(index).kill();
+        story.operator_number(index).begin();
+    }
+    story.until_ready_with("orders", "example.com/orders:2").await;
+    story.until(SOON, "back at rest", "HTTPRoute", "orders-public", |o| number(o, "/spec/rules/0/backendRefs/1/weight") == 0).await;
+    let numbers = |recording: &Recording| recording.values().iter().filter_map(Value::as_i64).collect::<Vec<_>>();
+    assert_eq!(numbers(&steps), [0, 1, 2, 3, 4, 5, 6], "every step once, in order");
+    assert_eq!(numbers(&weights), [0, 20, 40, 80, 100, 0], "every weight once, in order");
+    assert_eq!(gateway.weights(), [0, 20, 40, 80, 100, 0]);
+    witness.is_content();
+}
+
+#[tokio::test]
 async fn a_canary_behind_a_gateway_is_aborted() {
     let Some(story) = Story::begin("gateway-abort").await else { return };
     let gateway = Gateway::serve(&story, None);

@@ -35,6 +35,7 @@ mod drift;
 mod faults;
 mod features;
 mod first_light;
+mod gate;
 mod gateway;
 mod leader;
 mod ownership;

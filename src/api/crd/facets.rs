@@ -85,6 +85,7 @@ fn lists() -> Vec<(&'static str, Value)> {
         ("imagePullSecrets", keyed("name", 16)),
         ("locks", set(64)),
         ("freezeWindows", keyed("name", 16)),
+        ("providers.webhooks", keyed("name", 64)),
         ("canary.steps", json!({"maxItems": 50})),
         ("spec.routes", keyed("name", 16)),
         ("rollout.parked", json!({"maxItems": 64})),

@@ -90,8 +90,8 @@ pub const RULES: &[Rule] = &[
     .of(Of::Whole),
     Rule::new(
         &["steps[]"],
-        "[has(self.setWeight), has(self.pause), has(self.setScale), has(self.match), has(self.mirror)].exists_one(given, given)",
-        "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match` and `mirror`",
+        "[has(self.setWeight), has(self.pause), has(self.setScale), has(self.match), has(self.mirror), has(self.gate)].exists_one(given, given)",
+        "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match`, `mirror` and `gate`",
     ),
     Rule::new(
         &["steps[].pause"],
@@ -105,7 +105,7 @@ pub const RULES: &[Rule] = &[
     ),
     Rule::new(
         &["spec"],
-        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.steps) || (has(self.routes) && size(self.routes) > 0 && !(has(self.rollout.canary.routing) && self.rollout.canary.routing == 'Pods')) || self.rollout.canary.steps.all(s, has(s.setWeight) || has(s.pause))",
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.steps) || (has(self.routes) && size(self.routes) > 0 && !(has(self.rollout.canary.routing) && self.rollout.canary.routing == 'Pods')) || self.rollout.canary.steps.all(s, has(s.setWeight) || has(s.pause) || has(s.gate))",
         "`setScale`, `match` and `mirror` need a gateway: declare `spec.routes`, and `routing` must not be `Pods`",
     )
     .field(".rollout.canary.steps"),

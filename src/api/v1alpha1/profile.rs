@@ -44,6 +44,10 @@ pub struct MicroserviceProfileSpec {
     /// When rollouts may begin. A first rollout, a return to the version that served before, and scaling never wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollouts: Option<Rollouts>,
+    /// Servers outside the cluster's API that the operator asks. Their addresses come from here alone, never from a
+    /// Microservice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub providers: Option<Providers>,
 }
 
 /// Values for what a Microservice leaves out; of the same shape as there.
@@ -99,6 +103,42 @@ pub struct FreezeWindow {
     /// Seconds for which it lasts, from a minute to 31 days.
     #[schemars(range(min = 60, max = 2_678_400))]
     pub duration_seconds: i32,
+}
+
+/// Servers that the operator asks.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Providers {
+    /// Whom the gates of canaries ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<Vec<Webhook>>,
+}
+
+/// A server that opens gates: by a status of 200 to 299 other than 202. 403 refuses; anything else means not yet.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    /// Name, e.g. `change-approval`, as gates name it.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Where to post to, e.g. `https://approvals.example.com/gate`: with a host, without user info and fragment. The answer
+    /// must come from there; redirects are not followed.
+    #[schemars(
+        length(min = 8, max = 2048),
+        regex(
+            pattern = "^https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?([/?][!$-;=?-Z_a-z~\\[\\]]*)?$"
+        )
+    )]
+    pub url: String,
+    /// Seconds from the connection to the last byte of the answer, 1 to 60. Default 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 60))]
+    pub timeout_seconds: Option<i32>,
+    /// Name of a file in the operator's folder of credentials, whose content is sent as `Authorization: Bearer …`. It is read
+    /// anew for each request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"))]
+    pub credentials_file: Option<String>,
 }
 
 /// The profile of a service.

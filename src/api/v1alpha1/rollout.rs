@@ -156,6 +156,9 @@ pub struct Step {
     /// and only HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Mirror>,
+    /// Waits until a webhook says yes. No command skips it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
 }
 
 /// Who splits the requests.
@@ -250,6 +253,14 @@ pub struct Pause {
     /// `true`: until somebody goes on, with the annotation `microservices.dev/promote`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manual: Option<bool>,
+}
+
+/// A step that a webhook opens. A refusal (status 403) gives the version up.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct Gate {
+    /// Name of a webhook of the profile, e.g. `change-approval`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub webhook: String,
 }
 
 /// A new version starts beside the old one, is reachable as Service `<name>-preview`, and takes over by a switch.

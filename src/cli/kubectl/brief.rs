@@ -60,6 +60,8 @@ pub enum Hold {
     Command,
     /// A promotion by somebody.
     Promotion,
+    /// The webhook of this name.
+    Gate(String),
     /// A time, if it is known.
     Until(Option<Timestamp>),
 }
@@ -186,7 +188,11 @@ impl<'a> Brief<'a> {
             (switch.auto_promotion != Some(false)).then(|| switch.auto_promotion_delay_seconds.unwrap_or_default())
         } else {
             let steps = rollout.canary.and_then(|canary| canary.steps).unwrap_or_default();
-            steps.get(candidate.step).and_then(|step| step.pause.as_ref()?.seconds)
+            let step = steps.get(candidate.step);
+            if let Some(gate) = step.and_then(|step| step.gate.as_ref()) {
+                return Some(Hold::Gate(gate.webhook.clone()));
+            }
+            step.and_then(|step| step.pause.as_ref()?.seconds)
         };
         let end = |seconds: i32| candidate.step_started_at.as_ref()?.0.checked_add(SignedDuration::from_secs(seconds.into())).ok();
         Some(seconds.map_or(Hold::Promotion, |seconds| Hold::Until(end(seconds))))
@@ -253,6 +259,7 @@ impl Hold {
             Self::Spec => "held by `spec.rollout.paused`".to_owned(),
             Self::Command => "held by the command `pause`".to_owned(),
             Self::Promotion => "waits for a promotion".to_owned(),
+            Self::Gate(name) => format!("waits for gate `{name}`"),
             Self::Until(Some(end)) => format!("goes on by itself in {}", age(end.as_second() - now.as_second())),
             Self::Until(None) => "goes on by itself after a while".to_owned(),
         }

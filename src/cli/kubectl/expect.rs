@@ -94,7 +94,7 @@ fn are_replaced(brief: &Brief) -> bool {
     brief.condition(WORKLOAD).is_none_or(|workload| workload.status == "True")
 }
 
-/// It waits for somebody, and not for a time.
+/// It waits for somebody, and not for a time or a server.
 fn is_held(brief: &Brief) -> bool {
-    brief.hold().is_some_and(|hold| !matches!(hold, Hold::Until(_)))
+    brief.hold().is_some_and(|hold| !matches!(hold, Hold::Until(_) | Hold::Gate(_)))
 }

@@ -152,6 +152,11 @@ fn advice(family: &Family, brief: &Brief) -> Vec<Advice> {
             all.push(say("Go on with the next step:", brief.command("promote")));
             all.push(say("Skip all steps that are left:", format!("{} --full", brief.command("promote"))));
         }
+        Some(Hold::Gate(name)) => {
+            let text = format!("Wait until the webhook `{name}` of the profile says yes; where the operator finds it:");
+            let profile = brief.object.spec.profile_ref.as_ref().map_or("default", |profile| profile.name.as_str());
+            all.push(say(&text, format!("kubectl get microserviceprofile {profile} -o yaml")));
+        }
         Some(Hold::Until(_)) => all.push(say("Wait, or go on at once:", brief.command("promote"))),
         None => {}
     }

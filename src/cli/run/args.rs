@@ -33,6 +33,16 @@ pub struct Args {
     /// Services worked on at the same time
     #[arg(long, env = "MICROSERVICE_OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Work")]
     pub concurrency: u16,
+    /// Folder of the files that `credentialsFile` of a profile's webhooks names, and of ca.crt, whose authorities are trusted
+    /// besides the public ones
+    #[arg(
+        long,
+        env = "MICROSERVICE_OPERATOR_CREDENTIALS_DIR",
+        default_value = "/etc/microservice-operator/credentials",
+        value_name = "FOLDER",
+        help_heading = "Work"
+    )]
+    pub credentials_dir: PathBuf,
 
     /// Let several operators agree by a Lease on the one that works
     #[arg(long, env = "MICROSERVICE_OPERATOR_LEADER_ELECT", default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL", help_heading = "Leader election")]

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use crate::cli::flags;
 use crate::cli::input::Input;
 use crate::cli::kubectl::session::Colour;
+use crate::simulate::gates::Gate;
 use crate::simulate::pods::Nature;
 
 /// Milliseconds.
@@ -24,6 +25,7 @@ Examples:
   microservice-operator simulate -f orders.yaml --image orders:2 --svg rollout.svg
   microservice-operator simulate -f orders.yaml --auto-promote 60          # somebody goes on 60 s after each manual pause
   microservice-operator simulate -f orders.yaml --do promote@2m --do abort@5m
+  microservice-operator simulate -f orders.yaml --gate approval=300        # that webhook opens its gate after five minutes
   microservice-operator simulate -f orders.yaml --fail crash@90            # the new version crashes after 90 s
   microservice-operator simulate -f orders.yaml --lose-pods 2@30 --restart-operator 31
 
@@ -65,6 +67,10 @@ pub struct Args {
     /// Goes on so long after the begin of each pause that waits for somebody
     #[arg(long, value_name = "TIME", value_parser = flags::seconds)]
     pub auto_promote: Option<Duration>,
+    /// Whether and when a webhook opens its gates: so many seconds after it was asked, `never`, or `refuse`; may be repeated.
+    /// One that is not named opens at once
+    #[arg(long = "gate", value_name = "WEBHOOK=HOW", value_parser = gate)]
+    pub gates: Vec<(String, Gate)>,
     /// Ends here at the latest
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = flags::seconds)]
     pub until: Duration,
@@ -171,6 +177,17 @@ fn loss(text: &str) -> Result<(usize, Duration), String> {
     timed(text, |count| count.parse().map_err(|_| format!("{count:?} is not a number of pods")))
 }
 
+/// `WEBHOOK=HOW`.
+fn gate(text: &str) -> Result<(String, Gate), String> {
+    let (name, how) = text.split_once('=').ok_or_else(|| format!("when does it open? write for example {text}=60, or {text}=never"))?;
+    let gate = match how {
+        "never" => Gate::Never,
+        "refuse" => Gate::Refuses,
+        time => Gate::Opens(moment(flags::seconds(time).map_err(|why| format!("{why}; or write `never` or `refuse`"))?)),
+    };
+    Ok((name.to_owned(), gate))
+}
+
 /// `WHAT@TIME`.
 fn timed<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<(T, Duration), String> {
     let (what, time) = text.split_once('@').ok_or_else(|| format!("when? write for example {text}@60"))?;
@@ -195,6 +212,10 @@ mod tests {
         assert_eq!(failure("pull"), Ok((Failure::Pull, Duration::ZERO)));
         assert_eq!(command("promote-full@2m"), Ok((Command::PromoteFull, Duration::from_secs(120))));
         assert_eq!(loss("2@1m30s"), Ok((2, Duration::from_secs(90))));
+        assert_eq!(gate("approval=5m"), Ok(("approval".to_owned(), Gate::Opens(300_000))));
+        assert_eq!(["a=never", "a=refuse"].map(|text| gate(text).map(|(_, gate)| gate)), [Ok(Gate::Never), Ok(Gate::Refuses)]);
+        assert_eq!(gate("a").unwrap_err(), "when does it open? write for example a=60, or a=never");
+        assert!(gate("a=later").unwrap_err().ends_with("or write `never` or `refuse`"));
         assert_eq!(command("promote").unwrap_err(), "when? write for example promote@60");
         assert_eq!(failure("explode").unwrap_err(), "\"explode\" is none of crash, unready, pull");
         assert_eq!(loss("two@1").unwrap_err(), "\"two\" is not a number of pods");

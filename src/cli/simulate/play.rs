@@ -67,6 +67,12 @@ impl<'a> Play<'a> {
         simulation.conduct(Fates::Told(Told { start: BEFORE, doom: None }), args.quota);
         simulation.load = scenario.load.into();
         simulation.run(10);
+        for (name, gate) in &args.gates {
+            simulation.gate(name, *gate);
+        }
+        if !scenario.webhooks.is_empty() {
+            simulation.profile(&json!({"providers": {"webhooks": scenario.webhooks}}));
+        }
         simulation.apply(scenario.name(), &scenario.old.manifest);
         let mut deeds = args.deeds();
         deeds.reverse();

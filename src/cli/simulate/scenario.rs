@@ -1,11 +1,13 @@
 //! From manifests to the two specs of a play: the one that runs, and the one that is applied.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::api::schema::{self, Address};
 use crate::cli::input::{Document, Manifests};
 use crate::cli::verdict::{self, Profiles, Verdict};
-use crate::model::{Scaling, Service};
+use crate::model::{Scaling, Service, Step};
 
 use super::options::Args;
 
@@ -23,6 +25,8 @@ pub struct Scenario {
     pub origin: String,
     /// Pods that the load needs.
     pub load: i32,
+    /// The webhooks that gates ask, as a profile has them. Nothing is sent to them.
+    pub webhooks: Vec<Value>,
     /// What the author of the manifests should know.
     pub warnings: Vec<String>,
 }
@@ -57,8 +61,14 @@ impl Scenario {
                 return Err(vec![format!("spec.suspend: must be false in {field}: the operator does not touch a suspended service")]);
             }
         }
+        let steps = [&old, &new].into_iter().flat_map(|side| &side.service.rollout.steps);
+        let names: BTreeSet<&String> = steps.filter_map(|step| if let Step::Gate(name) = step { Some(name) } else { None }).collect();
+        if let Some((unknown, _)) = args.gates.iter().find(|(name, _)| !names.contains(name)) {
+            return Err(vec![format!("--gate: no step waits for the webhook {unknown:?}")]);
+        }
+        let webhooks = names.into_iter().map(|name| json!({"name": name, "url": "https://gate.example.com"})).collect();
         let load = load(args.replicas, &new.service).map_err(|problem| vec![problem])?;
-        Ok(Self { old, new, origin, load, warnings })
+        Ok(Self { old, new, origin, load, webhooks, warnings })
     }
 
     pub fn name(&self) -> &str {

@@ -175,7 +175,7 @@ fn words(frame: &Frame) -> String {
         Some(Hold::Command) => "held by command; waits for you: resume, or abort".to_owned(),
         Some(Hold::Spec) => "held by `spec.rollout.paused`; waits for you".to_owned(),
         Some(Hold::Until(_)) => words.split(" with the annotation").next().map(|start| format!("{start} with promote")).unwrap_or_default(),
-        None => words,
+        Some(Hold::Gate(_)) | None => words,
     }
 }
 

@@ -69,7 +69,7 @@ impl Frame {
     }
 
     pub fn waits_for_somebody(&self) -> bool {
-        matches!(self.said.hold, Some(Hold::Spec | Hold::Command | Hold::Promotion))
+        matches!(self.said.hold, Some(Hold::Spec | Hold::Command | Hold::Promotion | Hold::Gate(_)))
     }
 
     /// The step in progress in a few words; empty without one.
@@ -85,6 +85,7 @@ impl Frame {
             Some(Step::Scale(_)) => "setScale".to_owned(),
             Some(Step::Match(_)) => "match".to_owned(),
             Some(Step::Mirror(percent)) => format!("mirror {percent}"),
+            Some(Step::Gate(name)) => format!("gate {name}"),
             None => "takes over".to_owned(),
         }
     }

@@ -16,6 +16,7 @@ pub(super) fn register(metrics: &Metrics, host: String, concurrency: u16) -> Reg
     let mut registry = Registry::default();
     passes(&mut registry, metrics, concurrency);
     writes(&mut registry, metrics);
+    questions(&mut registry, metrics);
     requests(&mut registry, metrics, host);
     registry.register(
         "microservice_operator_build",
@@ -86,6 +87,20 @@ fn writes(registry: &mut Registry, metrics: &Metrics) {
         "microservice_rollbacks",
         "Rollouts that failed and were taken back. Which ones, kubectl get microservices -A tells",
         metrics.rollbacks.clone(),
+    );
+}
+
+fn questions(registry: &mut Registry, metrics: &Metrics) {
+    registry.register(
+        "microservice_questions",
+        "Requests to webhooks of profiles, by what the answer said: trouble is 429, a status from 500 on, or no answer. Alert if \
+         that lasts: rollouts wait at their gates",
+        metrics.questions.clone(),
+    );
+    registry.register(
+        "microservice_question_duration_seconds",
+        "Time from the connection to a webhook to the last byte of its answer",
+        metrics.question_seconds.clone(),
     );
 }
 

@@ -83,3 +83,8 @@ pub(super) struct CallLabels {
     pub(super) resource: &'static str,
     pub(super) code: Code,
 }
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct AnswerLabels {
+    pub(super) answer: &'static str,
+}

@@ -154,3 +154,52 @@ fn routes_that_name_no_gateway_use_the_profiles() {
     let kept = service.profile.and_then(|profile| profile.gateway);
     assert_eq!(kept.and_then(|gateway| gateway.section_name).as_deref(), Some("https"));
 }
+
+#[test]
+fn a_gate_needs_a_webhook_that_can_be_asked() {
+    let spec = json!({"image": "a:1", "rollout": {"strategy": "Canary", "canary": {"steps": [{"setWeight": 5}, {"gate": {"webhook": "approval"}}]}}});
+    let of = |webhooks: Value| parse_under(&object(&spec), &profile(&json!({"providers": {"webhooks": webhooks}})));
+    let parsed = of(json!([{"name": "approval", "url": "https://a.example.com/gate?x=1", "timeoutSeconds": 3, "credentialsFile": "t"}]));
+    let service = parsed.unwrap().service;
+    assert_eq!(service.rollout.steps, [Step::Weight(5), Step::Gate("approval".to_owned())]);
+    let webhook = &service.profile.unwrap().webhooks[0];
+    assert_eq!((webhook.url.to_string().as_str(), webhook.timeout.as_secs()), ("https://a.example.com/gate?x=1", 3));
+    assert_eq!(webhook.credentials_file.as_deref(), Some("t"));
+
+    let path = "spec.rollout.canary.steps[1].gate.webhook: ";
+    let other = told(of(json!([{"name": "b", "url": "http://b"}, {"name": "c", "url": "http://c"}])).unwrap_err());
+    assert_eq!(
+        other,
+        [format!("{path}it must be a webhook of profile `strict`, which has `b`, `c`: name one of them, or have it added there")]
+    );
+    let wrong = told(of(json!([{"name": "b", "url": "http://b"}, {"name": "approval", "url": "http://b:99999/"}])).unwrap_err());
+    assert!(
+        wrong[0].starts_with(&format!("{path}profile `strict` must be corrected: spec.providers.webhooks[1].url: it must ")),
+        "{wrong:?}"
+    );
+    let none = told(parse_under(&object(&spec), &Given::None).unwrap_err());
+    assert!(none[0].starts_with(&format!("{path}webhooks are a profile's, and this service has none")), "{none:?}");
+    let unknown = parse_under(&object(&spec), &Given::Unknown).unwrap().warnings;
+    assert!(told(unknown)[0].contains("is not looked at; name the profile with `--profile FILE`"));
+}
+
+#[test]
+fn an_address_that_would_mislead_is_refused() {
+    for (url, right) in [
+        ("https://a.example.com/gate", true),
+        ("http://127.0.0.1:8080", true),
+        ("http://[::1]:8080/x?y=z", true),
+        ("http://a:65536/", false),
+        ("http://a:/", false),
+        ("http://user:word@a/", false),
+        ("http://a#b", false),
+        ("ftp://a/", false),
+        ("//a/", false),
+        ("http:///x", false),
+        ("http://a b/", false),
+    ] {
+        let given = crate::api::v1alpha1::Webhook { name: "a".to_owned(), url: url.to_owned(), ..Default::default() };
+        let read = crate::model::Webhook::of(&given);
+        assert_eq!(read.is_ok(), right, "{url}: {read:?}");
+    }
+}

@@ -72,13 +72,14 @@ fn steps(given: Vec<Given>, found: &mut Findings) -> Vec<Step> {
                 .map(|given| scale(given).ok_or(("setScale", "must have exactly one of `replicas`, `percent` and `matchWeight: true`"))),
             step.matches.map(|given| Ok(Step::Match(headers(given)))),
             step.mirror.map(|given| Ok(Step::Mirror(given.percent))),
+            step.gate.map(|given| Ok(Step::Gate(given.webhook))),
         ];
         let mut parts = parts.into_iter().flatten();
         match (parts.next(), parts.next()) {
             (Some(Ok(step)), None) => steps.push(step),
             (Some(Err((field, message))), None) => found.error(format!("{path}.{field}"), Reason::Invalid, message),
             _ => {
-                let message = "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match` and `mirror`";
+                let message = "a step must have exactly one of `setWeight`, `pause`, `setScale`, `match`, `mirror` and `gate`";
                 found.error(path, Reason::Invalid, message);
             }
         }

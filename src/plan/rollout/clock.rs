@@ -117,6 +117,7 @@ mod tests {
             pods: &[],
             addressed: true,
             permit: &crate::model::profile::Permit::Granted,
+            answers: &std::collections::BTreeMap::new(),
             now,
         };
         let mut progress = progress.clone();

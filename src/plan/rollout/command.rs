@@ -1,7 +1,7 @@
 //! Commands by annotation. Each names the revision that it is about, is handled once for each value, and is refused,
 //! with the reason, when that revision is no longer what it speaks of.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::api::v1alpha1::{ActionResult, Failure, LastAction, Strategy};
 use crate::model::{Candidate, Commands, Progress, Step as Planned};
@@ -9,7 +9,7 @@ use crate::plan::{Event, revision};
 
 use super::drive::{Drive, enter};
 use super::scene::{ABORTED, Scene, UNDONE};
-use super::{Step, bake, blue_green};
+use super::{Step, bake, blue_green, gate};
 
 /// Longest value that is remembered: a hash and whatever makes it new.
 const LONGEST: usize = 64;
@@ -116,6 +116,12 @@ fn promote(step: &mut Step, scene: &Scene, revision: &str, rest: &str) -> Outcom
     if scene.service.rollout.paused {
         return Err("`spec.rollout.paused` holds it; set that to false".to_owned());
     }
+    if let Some((index, name)) = gate::ahead(scene, candidate).filter(|(index, _)| is_full(rest) || *index == candidate.step) {
+        return Err(format!(
+            "step {} is gate `{name}`, which opens only by its webhook; to skip it, take the step out of `spec.rollout.canary.steps`",
+            index + 1
+        ));
+    }
     if is_full(rest) {
         candidate.full = true;
         candidate.paused = false;
@@ -170,6 +176,10 @@ fn retry(step: &mut Step, scene: &Scene, revision: &str, _: &str) -> Outcome {
     step.progress.forgive();
     if let Some(candidate) = &mut step.progress.candidate {
         candidate.lacks_from(Time(scene.now));
+        // What the gate said was said of the try before.
+        if gate::at(scene, candidate).is_some() {
+            candidate.step_started_at = Some(MicroTime(scene.now));
+        }
     }
     Ok(format!("trying revision {revision} again"))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::api::v1alpha1::{Failure, OnFailure, Parked, Strategy};
-use crate::model::{Candidate, Placed, Progress, Step as Planned};
+use crate::model::{Answer, Candidate, Placed, Progress, Step as Planned};
 use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
@@ -13,7 +13,7 @@ use super::clock::Left;
 use super::layout::{Layout, Role, Set, Size, comes_first, layout};
 use super::routed::{self, PROPAGATION_SECONDS};
 use super::scene::{Scene, is_rolling};
-use super::{DEADLINE, Step, bake, blue_green, clock, refill};
+use super::{DEADLINE, GATE_REFUSED, Step, bake, blue_green, clock, gate, refill};
 
 /// A step of the state machine in the making.
 pub struct Drive<'a, 'b> {
@@ -182,8 +182,12 @@ impl Drive<'_, '_> {
         let refused = self.scene.workloads.named(&candidate.at.deployment).refused;
         let seen = diagnose::worst(self.scene.pods, Some(revision)).or(refused).map(|seen| format!(": {seen}")).unwrap_or_default();
         let message = format!("revision {revision} made no progress for {deadline} s; {lack}{seen}");
+        self.fail(DEADLINE, message);
+    }
+
+    fn fail(&mut self, reason: &str, message: String) {
         self.step.events.push(Event::warning("RolloutFailed", "Rollout", message.clone()));
-        self.give_up(DEADLINE, message);
+        self.give_up(reason, message);
     }
 
     /// The step in progress has its pods.
@@ -225,6 +229,15 @@ impl Drive<'_, '_> {
                 }
                 enter(scene, candidate, candidate.step + 1);
             }
+            Some(Planned::Gate(name)) => match gate::answer(scene, candidate) {
+                Some(Answer::Yes) => enter(scene, candidate, candidate.step + 1),
+                Some(Answer::No) => {
+                    let (revision, place, steps) = (&candidate.at.revision, candidate.step + 1, steps.len());
+                    let message = format!("revision {revision} was refused by gate `{name}` at step {place} of {steps}");
+                    return self.fail(GATE_REFUSED, message);
+                }
+                _ => return,
+            },
             Some(_) => enter(scene, candidate, candidate.step + 1),
         }
         self.follow_steps();
@@ -271,7 +284,7 @@ impl Drive<'_, '_> {
             progress.failed = Some(revision);
         }
         progress.failure = Some(Failure { reason: reason.to_owned(), message, at: Time(scene.now) });
-        let stays = scene.service.rollout.on_failure == OnFailure::Hold && reason == DEADLINE;
+        let stays = scene.service.rollout.on_failure == OnFailure::Hold && [DEADLINE, GATE_REFUSED].contains(&reason);
         // Another one has waited for the end of this one.
         let queued = progress.failed.as_deref().is_some_and(|failed| failed != scene.target);
         if scene.in_place(progress) {

@@ -17,6 +17,7 @@ mod blue_green;
 mod clock;
 pub mod command;
 mod drive;
+mod gate;
 mod in_place;
 pub mod layout;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use jiff::Timestamp;
 
 use crate::api::v1alpha1::RolloutState;
 use crate::model::profile::Permit;
-use crate::model::{Progress, Service, Step as Planned};
+use crate::model::{Progress, Question, Service, Step as Planned};
 use crate::observe::World;
 
 use super::gateway::Gateway;
@@ -43,6 +44,7 @@ use super::{Applied, Event};
 use scene::{ABORTED, Beginning, Scene, Sight, recover};
 
 pub use bake::BAKE_FAILED;
+pub use gate::GATE_REFUSED;
 
 /// Why a revision failed, as `status.rollout.failure.reason` says it.
 pub const DEADLINE: &str = "ProgressDeadlineExceeded";
@@ -65,6 +67,8 @@ pub struct Step {
     pub leaving: Option<i32>,
     /// What the rollout of the target waits for, before it begins.
     pub held: Option<String>,
+    /// What is to be asked of servers outside the cluster's API.
+    pub questions: Vec<Question>,
 }
 
 impl Step {
@@ -105,6 +109,7 @@ pub fn step(before: &Progress, target: Target, scene: &Scene) -> Step {
         pause: None,
         leaving: None,
         held: None,
+        questions: Vec::new(),
     };
     forget(&mut step);
     command::obey(&mut step, scene);
@@ -120,6 +125,7 @@ pub fn step(before: &Progress, target: Target, scene: &Scene) -> Step {
         step.events.push(Event::warning("RolledBack", "Rollback", note));
     }
     step.pause = pause(scene, &step);
+    step.questions.extend(gate::question(scene, &step.progress));
     let leaving = scene.others(&step.progress).map(Workload::pods).sum();
     step.leaving = Some(leaving).filter(|pods| *pods > 0);
     hold(&mut step, scene);
@@ -185,6 +191,7 @@ fn pause(scene: &Scene, step: &Step) -> Option<String> {
     } else {
         match scene.service.rollout.steps.get(candidate.step)? {
             Planned::Pause(seconds) => *seconds,
+            Planned::Gate(name) => return Some(gate::closed(name, gate::answer(scene, candidate))),
             _ => return None,
         }
     };

@@ -1,5 +1,6 @@
 //! What a decision looks at, and the questions that several decisions ask of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -7,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::api::v1alpha1::{OnFailure, OnSpecChange, Routing, Strategy};
 use crate::model::profile::Permit;
-use crate::model::{Candidate, Placed, Progress, Scaling, Service, Step};
+use crate::model::{Answer, Candidate, Placed, Progress, Scaling, Service, Step};
 use crate::observe::World;
 use crate::observe::world::{Pod, Revision};
 use crate::plan::gateway::Gateway;
@@ -54,6 +55,8 @@ pub struct Scene<'a> {
     pub addressed: bool,
     /// Whether a rollout may begin.
     pub permit: &'a Permit,
+    /// What is known of the answers to questions, by what each is about.
+    pub answers: &'a BTreeMap<String, Answer>,
     pub now: Timestamp,
 }
 
@@ -70,8 +73,8 @@ impl<'a> Scene<'a> {
     /// What a world shows to a decision.
     pub fn of(service: &'a Service, target: &'a str, world: &'a World, sight: &'a Sight, now: Timestamp) -> Self {
         let Sight { workloads, gateway, addressed } = sight;
-        let (revisions, pods, permit) = (&world.revisions, &world.pods, &world.permit);
-        Self { service, target, revisions, workloads, gateway, pods, addressed: *addressed, permit, now }
+        let World { revisions, pods, permit, answers, .. } = world;
+        Self { service, target, revisions, workloads, gateway, pods, addressed: *addressed, permit, answers, now }
     }
 }
 

@@ -14,9 +14,7 @@ const MOST: usize = 2;
 fn cluster(seed: u64, delays: Delays, profile: &Value) -> Simulation {
     let mut simulation = Simulation::new(seed, delays);
     simulation.run(10);
-    let id = Id::new(Watched::Profile, "default");
-    simulation.store().create(USER, &id, &json!({ "spec": profile }));
-    simulation.absorb();
+    simulation.profile(profile);
     for name in NAMES {
         simulation.create(name, &json!({"image": "orders:1", "port": 8080, "replicas": 2, "rollout": {"strategy": strategy(name)}}));
     }

@@ -5,11 +5,12 @@ use serde_json::json;
 use crate::model::{Kind, Progress};
 use crate::observe::Watched;
 use crate::simulate::desk::Fault;
+use crate::simulate::gates::Gate;
 use crate::simulate::random::Random;
 use crate::simulate::store::Id;
-use crate::simulate::{PROMPT, SLUGGISH};
+use crate::simulate::{PROMPT, SLUGGISH, Simulation};
 
-use super::Story;
+use super::{NAME, Story};
 
 /// Schedules in an ordinary run. `SIMULATE_SEEDS=1000` makes more, and `SIMULATE_SEED=17` that one alone.
 const SEEDS: u64 = 6;
@@ -20,10 +21,12 @@ const FAULTS: [Fault; 5] = [Fault::CrashBefore, Fault::CrashAfter, Fault::CrashA
 
 /// What a schedule may do.
 #[derive(Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a thing that may happen or not")]
 struct Scope {
     faults: bool,
     autoscaled: bool,
     routed: bool,
+    gated: bool,
 }
 
 struct Schedule {
@@ -53,8 +56,16 @@ impl Schedule {
         if scope.routed {
             spec["routes"] = json!([{"name": "public", "gatewayRef": {"name": "public", "namespace": "gateways"}}]);
         }
+        if scope.gated {
+            spec["rollout"]["canary"]["steps"][1] = json!({"gate": {"webhook": "approval"}});
+        }
         let delays = if scope.faults { SLUGGISH } else { PROMPT };
-        let mut story = Story::with(seed, delays, &spec);
+        let mut story = Story(Simulation::new(seed, delays));
+        story.0.run(10);
+        if scope.gated {
+            story.0.profile(&json!({"providers": {"webhooks": [{"name": "approval", "url": "https://gate.example.com"}]}}));
+        }
+        story.0.create(NAME, &spec);
         story.run(30);
         Self { story, random, scope, image: "orders:1".to_owned() }
     }
@@ -83,6 +94,10 @@ impl Schedule {
                 if let Some(pod) = self.random.pick(&pods) {
                     if self.random.percent(50) { self.story.0.kill(pod) } else { self.story.0.evict(pod) }
                 }
+            }
+            80..=81 if self.scope.gated => {
+                let gate = *self.random.pick(&[Gate::Never, Gate::Opens(0), Gate::Opens(25_000), Gate::Refuses]).unwrap();
+                self.story.0.gate("approval", gate);
             }
             80..=81 => self.remove(),
             // A backup is restored, without status.
@@ -136,6 +151,12 @@ impl Schedule {
             json!({"maxSurge": 0, "maxUnavailable": 1}),
             json!({"maxSurge": "50%", "maxUnavailable": 0}),
         ];
+        let gate = json!({"gate": {"webhook": "approval"}});
+        let gated = [
+            json!({"canary": {"steps": [gate, {"setWeight": 30}]}}),
+            json!({"canary": {"steps": [{"setWeight": 30}, gate, {"pause": {"seconds": 5}}, gate]}}),
+        ];
+        let all = if self.scope.gated { [&gated[..], &all[..]].concat() } else { all.to_vec() };
         if let Some(rollout) = self.random.pick(&all) {
             self.story.edit(&json!({ "rollout": rollout }));
         }
@@ -262,25 +283,30 @@ fn run(scope: Scope, actions: usize) {
 
 #[test]
 fn users_alone_break_no_rule() {
-    run(Scope { faults: false, autoscaled: false, routed: false }, 12);
+    run(Scope { faults: false, autoscaled: false, routed: false, gated: false }, 12);
 }
 
 #[test]
 fn no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routed: false }, 15);
+    run(Scope { faults: true, autoscaled: false, routed: false, gated: false }, 15);
 }
 
 #[test]
 fn with_an_autoscaler_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: true, routed: false }, 15);
+    run(Scope { faults: true, autoscaled: true, routed: false, gated: false }, 15);
 }
 
 #[test]
 fn behind_a_gateway_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routed: true }, 15);
+    run(Scope { faults: true, autoscaled: false, routed: true, gated: false }, 15);
 }
 
 #[test]
 fn behind_a_gateway_with_an_autoscaler_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: true, routed: true }, 15);
+    run(Scope { faults: true, autoscaled: true, routed: true, gated: false }, 15);
+}
+
+#[test]
+fn with_gates_no_fault_breaks_a_rule() {
+    run(Scope { faults: true, autoscaled: false, routed: false, gated: true }, 15);
 }

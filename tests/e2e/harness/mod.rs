@@ -14,7 +14,7 @@ mod story;
 mod user;
 mod witness;
 
-pub use cluster::{MADE_BY_US, RUN, checkout, operator_binary};
+pub use cluster::{MADE_BY_US, RUN, checkout, folder, operator_binary};
 pub use gateway::Gateway;
 pub use objects::*;
 pub use operator::{Operator, Setup};

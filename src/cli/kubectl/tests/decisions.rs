@@ -201,6 +201,9 @@ fn what_a_rollout_waits_for() {
     let hold = |patch: Value| Brief::of(&with(&paused, patch), now(), "").hold();
     assert_eq!(hold(json!({})), Some(Hold::Promotion));
     assert_eq!(hold(json!({"spec": {"rollout": {"paused": true}}})), Some(Hold::Spec));
+    let gate = json!({"spec": {"rollout": {"canary": {"steps": [{"setWeight": 25}, {"gate": {"webhook": "approval"}}]}}}});
+    let at_gate = hold(gate).unwrap();
+    assert_eq!((&at_gate, at_gate.text(now()).as_str()), (&Hold::Gate("approval".to_owned()), "waits for gate `approval`"));
     assert_eq!(hold(json!({"status": {"rollout": {"pausedRevision": CANDIDATE}}})), Some(Hold::Command));
     assert_eq!(hold(json!({"status": {"rollout": {"state": "Progressing"}}})), None);
     let end = "2026-11-22T10:07:00Z".parse().unwrap();

@@ -39,4 +39,4 @@ macro_rules! shown {
     )*};
 }
 
-shown!(ready, paused, lacking, waiting, rolled_back, stalled, fresh);
+shown!(ready, paused, gated, lacking, waiting, rolled_back, stalled, fresh);

@@ -99,6 +99,17 @@ pub fn paused() -> Family {
     family
 }
 
+pub fn gated() -> Family {
+    let message = "rolling from revision 5e6f7a8b to 77ab01cd: step 2 of 4, 25 % of the pods; gate `change-approval` is closed: answered 503; \
+                   asked again every 10 to 60 s";
+    let mut family = paused();
+    let status = json!({"conditions": conditions("Reconciling", "RolloutPaused", message, true), "rollout": under_way(json!({}))});
+    let mut rollout = canary();
+    rollout["canary"]["steps"][1] = json!({"gate": {"webhook": "change-approval"}});
+    family.object = service(json!({"rollout": rollout}), status);
+    family
+}
+
 pub fn lacking() -> Family {
     let message = "rolling from revision 5e6f7a8b to 77ab01cd: step 1 of 4, 25 % of the pods; 0 of 1 pods of revision 77ab01cd are \
                    available; pod orders-77ab01cd-9dccb4794-4, container orders: ImagePullBackOff: not found; check `spec.image` and \

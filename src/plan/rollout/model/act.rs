@@ -20,6 +20,8 @@ pub enum Action {
     RollLate,
     /// The gateway takes the route as it is.
     Accept,
+    /// The webhook says yes or no.
+    Answer(bool),
     Edit {
         target: u8,
     },
@@ -65,6 +67,9 @@ pub fn possible(setting: &Setting, state: &State) -> Vec<Action> {
     }
     if !state.route.1 {
         all.push(Action::Accept);
+    }
+    if state.asked && state.said.is_none() {
+        all.extend([true, false].map(Action::Answer));
     }
     for target in (0..3).filter(|target| *target != state.target) {
         all.push(Action::Edit { target });
@@ -117,6 +122,7 @@ pub fn apply(setting: &Setting, state: &State, action: &Action) -> Result<(State
         (Action::RollEnds, Some(set)) => set.others -= 1,
         (Action::RollLate, Some(set)) => set.late = true,
         (Action::Accept, _) => (next.route.1, next.before) = (true, state.route.0),
+        (Action::Answer(yes), _) => next.said = Some(*yes),
         (Action::Edit { target }, _) => next.target = *target,
         (Action::Strategy(strategy), _) => next.strategy = *strategy,
         (Action::Scale(pods), _) => next.pods = *pods,

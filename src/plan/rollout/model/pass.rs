@@ -1,6 +1,9 @@
 //! One pass in the model.
 
+use std::collections::BTreeMap;
+
 use crate::model::profile::Permit;
+use crate::model::{Answer, Progress, Service};
 use crate::plan::gateway::Gateway;
 use crate::plan::revision::Target;
 use crate::plan::rollout;
@@ -37,9 +40,21 @@ pub fn pass(
     let held = Permit::Held { reason: "frozen".to_owned(), until: None };
     let permit = if state.frozen { &held } else { &Permit::Granted };
     let gateway = gateway(state, sets);
+    let answers = answers(setting, state, saved, &before, service);
+    let retried = command.is_some_and(|(verb, _)| verb == "retry");
     let (revisions, workloads) = (&setting.records[..], view.clone());
-    let mut scene =
-        Scene { service, target, revisions, workloads: &workloads, gateway: &gateway, pods: &[], addressed: true, permit, now: now() };
+    let mut scene = Scene {
+        service,
+        target,
+        revisions,
+        workloads: &workloads,
+        gateway: &gateway,
+        pods: &[],
+        addressed: true,
+        permit,
+        answers: &answers,
+        now: now(),
+    };
     let plan = layout(&scene, &before);
     let mut report = Pass { state, saved, sets, stale, shrunk: 0, plan: &plan };
 
@@ -74,8 +89,14 @@ pub fn pass(
         if after != *saved {
             after.version = version.wrapping_add(1) % 8;
             rules::decides(&report, service, &after, command)?;
+            rules::passes(setting, &report, &after)?;
             next.saved = after;
         }
+        // Another entry into a step is another question.
+        let place = |saved: &Saved| saved.candidate.as_ref().map(|on| (on.at, on.step));
+        let same = place(&state.saved) == place(&next.saved) && !retried;
+        next.asked = !step.questions.is_empty();
+        next.said = state.said.filter(|_| next.asked && same);
     }
     let changed = next != *state;
     Ok((next, changed))
@@ -177,4 +198,15 @@ fn write(live: &mut Option<Set>, revision: u8, size: i32) {
     set.current = false;
     set.late = false;
     set.version = (set.version + 1) % 4;
+}
+
+/// What is known of the answers: the one to the present question, if it was given, and a yes to one of before, which opens
+/// nothing. Who looks at old news knows of none.
+fn answers(setting: &Setting, state: &State, saved: &Saved, progress: &Progress, service: &Service) -> BTreeMap<String, Answer> {
+    let Some(candidate) = progress.candidate.as_ref().filter(|_| setting.gated) else { return BTreeMap::new() };
+    let about = |entered: i64| format!("{}/{}/{}/{entered}/g", service.uid, candidate.at.revision, candidate.step);
+    let entered = candidate.step_started_at.as_ref().map_or(0, |at| at.0.as_microsecond());
+    let said = state.said.filter(|_| saved.candidate == state.saved.candidate);
+    let said = said.map(|yes| (about(entered), if yes { Answer::Yes } else { Answer::No }));
+    said.into_iter().chain([(about(entered - 1), Answer::Yes)]).collect()
 }

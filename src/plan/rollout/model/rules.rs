@@ -6,7 +6,7 @@ use crate::model::Service;
 use super::super::layout::{Layout, Set as Planned};
 use super::act::{self, Action};
 use super::saved::{Bake, Saved};
-use super::state::{BAD, REVISIONS, ROLLING, Set, Setting, State, deployment};
+use super::state::{BAD, GATE, REVISIONS, ROLLING, Set, Setting, State, deployment};
 
 /// A pass under way: what it read, and what it has done so far.
 pub struct Pass<'a> {
@@ -169,6 +169,18 @@ pub fn decides(pass: &Pass, service: &Service, after: &Saved, command: Option<(&
     require(enough || pass.stale || lost, || {
         format!("rule 9: {} is promoted with {} pods of {}", REVISIONS[usize::from(revision)], set.available, pass.state.pods)
     })
+}
+
+/// Nothing gets past a gate that has not opened: no time, no command, no crash.
+pub fn passes(setting: &Setting, pass: &Pass, after: &Saved) -> Verdict {
+    let Some(was) = pass.saved.candidate.as_ref().filter(|was| was.strategy == Strategy::Canary && pass.saved.stable.is_some()) else {
+        return Ok(());
+    };
+    let before = usize::from(was.step) <= GATE;
+    let moved = after.candidate.as_ref().is_some_and(|is| is.at == was.at && usize::from(is.step) > GATE);
+    let promoted = after.candidate.is_none() && after.stable == Some(was.at);
+    let open = pass.state.said == Some(true);
+    require(!setting.gated || !before || !(moved || promoted) || open, || "a gate that is closed lets a revision pass".to_owned())
 }
 
 /// A version that bakes gives way to the one before it: not without a reason, and only to pods that can take over.

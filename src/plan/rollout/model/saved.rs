@@ -96,7 +96,13 @@ impl Saved {
     }
 
     pub fn of(progress: &Progress, version: u8) -> Self {
-        let reasons = [super::super::DEADLINE, super::super::BAKE_FAILED, super::super::scene::ABORTED, super::super::scene::UNDONE];
+        let reasons = [
+            super::super::DEADLINE,
+            super::super::BAKE_FAILED,
+            super::super::GATE_REFUSED,
+            super::super::scene::ABORTED,
+            super::super::scene::UNDONE,
+        ];
         Self {
             stable: progress.stable.as_ref().map(pair),
             candidate: progress.candidate.as_ref().map(|candidate| On {

@@ -21,6 +21,8 @@ pub const BAD: u8 = 2;
 pub const ROLLING: u8 = 3;
 /// The one that replaces pods within itself, and one for each revision.
 const DEPLOYMENTS: [&str; 4] = ["s", "s-aaaaaaaa", "s-bbbbbbbb", "s-badbadba"];
+/// The step that waits.
+pub const GATE: usize = 1;
 /// Pods, unless scaled.
 pub const PODS: i32 = 3;
 
@@ -44,6 +46,8 @@ pub struct Setting {
     pub freezes: bool,
     /// A gateway splits the requests.
     pub routed: bool,
+    /// The pause of a canary is a gate.
+    pub gated: bool,
     /// The services that the states have, made once: by strategy, pods, whether held, and command.
     pub made: HashMap<(u8, i32, bool, Order), Service>,
     pub records: Vec<Revision>,
@@ -63,6 +67,7 @@ impl Setting {
             scales: false,
             freezes: false,
             routed: false,
+            gated: false,
             made: HashMap::new(),
             records: records(),
         };
@@ -71,6 +76,7 @@ impl Setting {
             Self { name: "canary, baked", bakes: true, scales: true, ..plain.clone() },
             Self { name: "canary, scaled", scales: true, ..plain.clone() },
             Self { name: "canary behind a gateway", routed: true, ..plain.clone() },
+            Self { name: "canary, gated", gated: true, ..plain.clone() },
             Self { name: "blue-green", strategies: vec![BlueGreen], manual: true, ..plain.clone() },
             Self { name: "frozen", strategies: vec![RollingUpdate, Canary], freezes: true, ..plain.clone() },
             Self { name: "all strategies", strategies: vec![RollingUpdate, Canary, BlueGreen], ..plain.clone() },
@@ -120,6 +126,12 @@ impl Setting {
             crate::model::Step::Pause(if self.manual { None } else { Some(i32::try_from(LONG).unwrap()) }),
             crate::model::Step::Weight(67),
         ];
+        if self.gated {
+            let profile = json!({"apiVersion": "microservices.dev/v1alpha1", "kind": "MicroserviceProfile", "metadata": {"name": "p"},
+                "spec": {"providers": {"webhooks": [{"name": "g", "url": "https://g"}]}}});
+            service.profile = Some(crate::model::Profile::of(&serde_json::from_value(profile).unwrap()));
+            service.rollout.steps[GATE] = crate::model::Step::Gate("g".to_owned());
+        }
         if self.routed {
             service.rollout.routing = crate::api::v1alpha1::Routing::Gateway;
         }
@@ -166,6 +178,10 @@ pub struct State {
     pub route: (i32, bool),
     /// Per cent that the gateway gave it before, and may still give it.
     pub before: i32,
+    /// The webhook is being asked about the candidate's step.
+    pub asked: bool,
+    /// What it has said of that.
+    pub said: Option<bool>,
     /// What somebody who looks at old news sees: another leader, or an operator behind a slow watch.
     pub news: Option<Box<(Saved, [Option<Set>; 4])>>,
 }
@@ -184,6 +200,8 @@ impl State {
             canary: None,
             route: (0, true),
             before: 0,
+            asked: false,
+            said: None,
             news: None,
         }
     }
