@@ -60,6 +60,8 @@ pub struct Candidate {
     pub lacking_since: Option<Time>,
     /// How far its step was then: available pods of it, less those of others that had yet to go.
     pub lacking_from: Option<i32>,
+    /// Since when pods of it that share the requests have not served, so that too few do.
+    pub unwell_since: Option<Time>,
     /// Remaining steps are skipped: by command, or because the revision is known.
     pub full: bool,
     /// Held where it is, by command.
@@ -105,6 +107,7 @@ impl Progress {
             observed_weight: rollout.observed_weight.unwrap_or_default(),
             lacking_since: rollout.lacking_since,
             lacking_from: rollout.lacking_from,
+            unwell_since: rollout.unwell_since,
         });
         Self {
             stable: rollout.stable_revision.map(|revision| placed(revision, rollout.stable_deployment)),
@@ -152,6 +155,7 @@ impl Progress {
             observed_weight: weighted.then_some(candidate.observed_weight),
             lacking_since: candidate.lacking_since,
             lacking_from: candidate.lacking_from,
+            unwell_since: candidate.unwell_since,
             full_promotion: candidate.full.then(|| candidate.at.revision.clone()),
             paused_revision: candidate.paused.then(|| candidate.at.revision.clone()),
             candidate_revision: Some(candidate.at.revision),

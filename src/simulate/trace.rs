@@ -32,7 +32,9 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
             field("role", "/metadata/labels/microservices.dev~1role"),
             (before.and_then(|before| before.get("status")) != after.get("status")).then(|| counts(after)),
         ],
-        Watched::Child(Kind::Service) => vec![field("selects", "/spec/selector/microservices.dev~1revision")],
+        Watched::Child(Kind::Service) => {
+            vec![field("selects", "/spec/selector/microservices.dev~1revision"), field("track", "/spec/selector/microservices.dev~1track")]
+        }
         Watched::Child(Kind::PodDisruptionBudget) => vec![field("selects", "/spec/selector/matchLabels/microservices.dev~1revision")],
         Watched::Child(Kind::HorizontalPodAutoscaler) => {
             vec![field("target", "/spec/scaleTargetRef/name"), field("min", "/spec/minReplicas"), field("max", "/spec/maxReplicas")]
@@ -63,6 +65,7 @@ fn detail(change: &Change, before: Option<&Value>, after: &Value) -> String {
                 "weight",
                 "observedWeight",
                 "lackingSince",
+                "unwellSince",
                 "capacity",
                 "parked",
                 "bake",

@@ -103,6 +103,9 @@ pub struct RolloutStatus {
     /// Available pods at `lackingSince`, less those of others that had yet to go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacking_from: Option<i32>,
+    /// Since when too few pods serve because those of the candidate do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwell_since: Option<Time>,
     /// Pods of both revisions when the step began, with an autoscaler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<i32>,

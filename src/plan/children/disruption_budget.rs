@@ -3,10 +3,11 @@
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::metadata::{child, matching, metadata, of_revision, selector};
+use super::metadata::{child, matching, metadata, of_revision, of_rolling, selector};
 use super::names;
 use crate::model::{Child, Kind, Service};
-use crate::plan::rollout::layout::Layout;
+use crate::plan::rollout::layout::{Layout, Role};
+use crate::plan::rollout::scene::Pin;
 
 /// None where the user wants no budget. There is never more than one for a pod: an eviction under two is refused for ever.
 /// Where every pod gets requests, one budget covers them all; where only one revision does, each has its own, so that pods
@@ -18,11 +19,14 @@ pub fn build(service: &Service, layout: &Layout) -> Vec<Child> {
     if layout.pinned.is_none() {
         return vec![budget(service, &service.name, selector(service))];
     }
-    let mut revisions: Vec<&String> = layout.sets.iter().map(|set| &set.at.revision).collect();
+    let mixed = layout.pinned == Some(Pin::Rolling);
+    let own = layout.sets.iter().filter(|set| !(mixed && set.role == Role::Stable));
+    let mut revisions: Vec<&String> = own.map(|set| &set.at.revision).collect();
     revisions.sort_unstable();
     revisions.dedup();
     let of = |revision: &String| budget(service, &names::suffixed(&service.name, revision), matching(of_revision(service, revision)));
-    revisions.into_iter().map(of).collect()
+    let rolling = mixed.then(|| budget(service, &service.name, matching(of_rolling(service))));
+    rolling.into_iter().chain(revisions.into_iter().map(of)).collect()
 }
 
 fn budget(service: &Service, name: &str, selector: LabelSelector) -> Child {

@@ -94,6 +94,13 @@ pub fn of_revision(service: &Service, revision: &str) -> BTreeMap<String, String
     labels
 }
 
+/// Labels of all pods of the Deployment `<name>`, of whatever revision.
+pub fn of_rolling(service: &Service) -> BTreeMap<String, String> {
+    let mut labels = identity(&service.name);
+    labels.insert(labels::TRACK.to_owned(), labels::TRACK_ROLLING.to_owned());
+    labels
+}
+
 /// [`selector`] as text, as the scale subresource reports it.
 pub fn selector_text(service: &Service) -> String {
     let pairs = identity(&service.name).into_iter().map(|(key, value)| format!("{key}={value}"));

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::metadata::{annotated, child, identity, of_revision};
+use super::metadata::{annotated, child, identity, of_revision, of_rolling};
 use super::{main_port, names, transport, word};
 use crate::api::labels;
 use crate::api::v1alpha1::Protocol;
 use crate::model::{Child, Kind, Port, Service};
 use crate::plan::rollout::layout::Layout;
+use crate::plan::rollout::scene::Pin;
 
 /// The service's address; with blue-green, that of the new version before it serves; with routes, those of their two sides.
 /// None for a worker. `keep`: a route may still lead to the candidate's side.
@@ -18,22 +19,24 @@ pub fn build(service: &Service, layout: &Layout, keep: bool) -> Vec<Child> {
     if main_port(service).is_none() {
         return Vec::new();
     }
-    let selected = |revision: Option<&String>| match revision {
-        Some(revision) => of_revision(service, revision),
+    let usual = match &layout.pinned {
+        Some(Pin::Revision(revision)) => of_revision(service, revision),
+        Some(Pin::Rolling) => of_rolling(service),
         None => identity(&service.name),
     };
-    let usual = layout.pinned.as_ref();
-    let main = address(service, &service.name, selected(usual), false);
-    let preview = layout.preview.as_ref().map(|revision| address(service, &preview_name(&service.name), selected(Some(revision)), false));
+    let main = address(service, &service.name, usual.clone(), false);
+    let shown = |revision: &String| address(service, &preview_name(&service.name), of_revision(service, revision), false);
+    let preview = layout.preview.as_ref().map(shown);
     // Without a candidate of their own both sides lead to the same pods, so that no weight can lead astray.
-    let candidate = layout.share.as_ref().filter(|share| share.selects).map(|share| &share.revision).or(usual);
+    let candidate = layout.share.as_ref().filter(|share| share.selects).map(|share| of_revision(service, &share.revision));
+    let candidate = candidate.unwrap_or_else(|| usual.clone());
     // In a route of the user's the Service itself is the stable side.
     let sides = [
         (stable_name(&service.name), usual, !service.routes.is_empty()),
         (canary_name(&service.name), candidate, keep || service.has_routes()),
     ];
     let sides = sides.into_iter().filter(|(_, _, needed)| *needed);
-    let sides = sides.map(|(name, revision, _)| address(service, &name, selected(revision), true));
+    let sides = sides.map(|(name, selector, _)| address(service, &name, selector, true));
     std::iter::once(main).chain(preview).chain(sides).collect()
 }
 

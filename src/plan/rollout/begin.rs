@@ -160,6 +160,7 @@ fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
         observed_weight: 0,
         lacking_since: (!in_place).then_some(Time(scene.now)),
         lacking_from: None,
+        unwell_since: None,
         full: !first && (is_known(scene, goal) || asked_for),
         paused: false,
     }

@@ -10,10 +10,10 @@ use crate::plan::workload::Workload;
 use crate::plan::{Event, diagnose};
 
 use super::clock::Left;
-use super::layout::{Layout, Role, Set, Size, is_gathering, is_restoring, layout};
+use super::layout::{Layout, Role, Set, Size, comes_first, layout};
 use super::routed::{self, PROPAGATION_SECONDS};
 use super::scene::{Scene, is_rolling};
-use super::{DEADLINE, GATE_REFUSED, Step, bake, blue_green, clock, gate};
+use super::{DEADLINE, GATE_REFUSED, Step, bake, blue_green, clock, gate, refill};
 
 /// A step of the state machine in the making.
 pub struct Drive<'a, 'b> {
@@ -37,6 +37,7 @@ fn go_on(step: &mut Step, scene: &Scene, began: bool) {
     }
     let Some(candidate) = drive.step.progress.candidate.clone() else { return };
     let layout = layout(scene, &drive.step.progress);
+    refill::watch(&mut drive, &layout);
     let lack = lack(scene, &layout, &drive.step.progress, &candidate);
     let given_up = drive.step.progress.failed.as_ref() == Some(&candidate.at.revision);
     if given_up {
@@ -70,9 +71,7 @@ fn pods_lack(scene: &Scene, layout: &Layout, progress: &Progress, candidate: &Ca
         let revision = &set.at.revision;
         match set.role {
             Role::Candidate => lacking(&workload, set.target, &candidate.at.revision),
-            Role::Stable if is_restoring(scene, &set.at) || is_gathering(scene, progress) => {
-                Some(format!("revision {revision} is being restored first"))
-            }
+            Role::Stable if comes_first(scene, progress, &set.at) => Some(format!("revision {revision} is being restored first")),
             // It keeps all its pods until the switch.
             Role::Stable if candidate.is_apart() => None,
             Role::Stable => surplus(&workload, set),
@@ -313,7 +312,9 @@ impl Drive<'_, '_> {
             let seconds = if candidate.routed || workload.is_none() { seconds.max(PROPAGATION_SECONDS) } else { seconds };
             progress.parked.push(parked(scene, candidate.at, seconds));
         } else if !apart && scene.is_autoscaled() {
-            progress.capacity = Some(capacity);
+            // With `Recreate` neither side may have pods to tell it by.
+            let noted = progress.capacity.filter(|_| candidate.strategy == Strategy::Recreate).unwrap_or_default();
+            progress.capacity = Some(capacity.max(noted));
         }
     }
 

@@ -9,8 +9,9 @@ use super::bake;
 use super::blue_green;
 use super::moves::{self, Moving};
 use super::ratio::{follower, part, split};
+use super::refill;
 use super::routed::{self, Share};
-use super::scene::{Scene, is_rolling, recover};
+use super::scene::{Pin, Scene, is_rolling, recover};
 
 /// What a rollout makes of a service's workload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub struct Layout {
     pub sets: Vec<Set>,
     /// Whom the autoscaler follows, and within which bounds.
     pub follow: Option<Follow>,
-    /// The only revision that gets requests; `None`: all pods do.
-    pub pinned: Option<String>,
+    /// The only pods that get requests; `None`: all do.
+    pub pinned: Option<Pin>,
     /// The revision that the preview Service shows.
     pub preview: Option<String>,
     /// What the routes do for the candidate.
@@ -30,7 +31,12 @@ pub struct Layout {
 impl Layout {
     /// The Deployments whose pods get requests.
     pub fn serving(&self) -> impl Iterator<Item = &Set> {
-        let named = |set: &&Set| self.pinned.as_ref().is_none_or(|revision| *revision == set.at.revision);
+        let named = |set: &&Set| match &self.pinned {
+            None => true,
+            Some(Pin::Revision(revision)) => *revision == set.at.revision,
+            // Only the stable revision's pods are ever mixed with others.
+            Some(Pin::Rolling) => set.role == Role::Stable,
+        };
         self.sets.iter().filter(|set| set.role != Role::Parked).filter(named)
     }
 }
@@ -102,7 +108,7 @@ pub fn layout(scene: &Scene, progress: &Progress) -> Layout {
         let kept = if progress.stable.is_none() && progress.candidate.is_none() { workload.desired } else { 0 };
         Set { at, role: Role::Leaving, target: Size::Fixed(kept), size: Size::Fixed(kept) }
     }));
-    let pinned = scene.pinned(progress).map(str::to_owned);
+    let pinned = scene.pinned(progress);
     // Pods without requests carry no load: they come and go at once.
     if pinned.is_none() {
         slow_down(scene, progress, &mut sets);
@@ -133,7 +139,7 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
         (None, Some(candidate)) => vec![set(&candidate.at, Role::Candidate, alone(0))],
         (None, None) => Vec::new(),
         (Some(stable), Some(candidate)) => {
-            let (first, second) = if is_restoring(scene, stable) || is_gathering(scene, progress) {
+            let (first, second) = if comes_first(scene, progress, stable) {
                 (alone(0), Size::Fixed(0))
             } else if candidate.routed {
                 (alone(progress.capacity.unwrap_or(0)), Size::Fixed(routed::wanted(scene, progress, stable, candidate)))
@@ -160,6 +166,21 @@ pub fn is_restoring(scene: &Scene, stable: &Placed) -> bool {
         Scaling::Auto(bounds) => bounds.min,
     };
     !settled && workload.available >= least
+}
+
+/// The pods of the stable revision's Deployment are of two revisions, all of them serve, and others that are to get no requests
+/// may start beside them: the Deployment is named instead of a revision. To wait for the old version alone was rejected: where
+/// its pods do not come back, whatever mends that would wait for ever.
+pub fn is_mixed(scene: &Scene, progress: &Progress) -> bool {
+    let Some(stable) = progress.stable.as_ref().filter(|at| at.deployment == scene.service.name) else { return false };
+    let others = scene.others(progress).any(|workload| workload.available > 0);
+    let apart = scene.apart(progress) && !scene.in_place(progress);
+    apart && !others && is_restoring(scene, stable)
+}
+
+/// Nothing else goes on until the stable revision has its own pods again.
+pub fn comes_first(scene: &Scene, progress: &Progress, stable: &Placed) -> bool {
+    is_gathering(scene, progress) || is_restoring(scene, stable) && !is_mixed(scene, progress)
 }
 
 /// Pods of a canary of before serve until the stable revision has all of its own again; only then do those that are to get
@@ -190,7 +211,7 @@ fn shares(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &Candi
             let (kept, rest) = if broken { (new.desired, total - new.desired) } else { (split.candidate, split.stable) };
             (Size::Fixed(rest.max(split.stable)), Size::Fixed(kept))
         }
-        Scaling::Auto(bounds) => match autoscaled(bounds, &old, &new, progress.capacity, candidate) {
+        Scaling::Auto(bounds) => match autoscaled(scene, bounds, (&old, &new), progress.capacity, candidate) {
             (Size::Fixed(_), led) if bake::takes_over(scene, candidate) => (Size::Fixed(old.desired), led),
             sizes => sizes,
         },
@@ -200,17 +221,26 @@ fn shares(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &Candi
 /// All pods carry the same load, so one autoscaler is enough: it leads the side with the larger share, and the other side
 /// follows by the ratio. The side that gains grows first, to its share of what there was when the step began; then the
 /// roles are those of the new weight, and the autoscaler takes away what is too much.
-fn autoscaled(bounds: &Autoscaling, old: &Workload, new: &Workload, capacity: Option<i32>, candidate: &Candidate) -> (Size, Size) {
+fn autoscaled(
+    scene: &Scene,
+    bounds: &Autoscaling,
+    (old, new): (&Workload, &Workload),
+    capacity: Option<i32>,
+    candidate: &Candidate,
+) -> (Size, Size) {
     let (weight, seen) = (candidate.weight, candidate.observed_weight);
     let capacity = capacity.unwrap_or(old.desired + new.desired);
     let leads = |at_least| Size::Autoscaled { start: bounds.min, at_least };
     if weight == seen {
         // What the leader has for a moment beyond its bounds is not mirrored.
         let follows = |leader: i32, share| follower(leader, share).min(part(bounds.max, 100 - share));
+        // Pods of the candidate that are lost are made up for, and it gets no more of them.
+        let due = refill::is_due(scene, candidate);
+        let (missing, most) = if due { (capacity.min(bounds.max) - new.available, new.desired) } else { (0, i32::MAX) };
         return if weight > 50 {
-            (Size::Fixed(follows(new.desired, weight)), leads(0))
+            (Size::Fixed(follows(new.desired, weight).max(missing)), leads(0))
         } else {
-            (leads(0), Size::Fixed(if weight == 0 { 0 } else { follows(old.desired, 100 - weight) }))
+            (leads(missing.max(0)), Size::Fixed(if weight == 0 { 0 } else { follows(old.desired, 100 - weight).min(most) }))
         };
     }
     let grown = |share| part(capacity, share);
@@ -247,18 +277,23 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
         let pods = if stuck { workload.available.min(moving.pods) } else { moving.pods };
         Moving { pods: pods + lingering(&workload), ..moving }
     };
-    let moving: Vec<Moving> = sets.iter().map(state).collect();
+    let mut moving: Vec<Moving> = sets.iter().map(state).collect();
     // The autoscaler's own growth, and that of the side that gains, comes on top, and so do pods that are about to be parked.
     let mut slack = scene.slack(strategy, total);
     if scene.is_autoscaled() || progress.candidate.as_ref().is_some_and(|candidate| bake::is_last(scene, candidate)) {
         slack.surge += (moving.iter().map(|set| set.target).sum::<i32>() - total).max(0);
     }
+    refill::raise(scene, progress, sets, &mut moving, total, slack);
     let sizes = moves::next(&moving, total, slack);
     let busy = moving.iter().filter(|set| set.size.max(set.pods) > 0).count();
     for ((set, size), moving) in sets.iter_mut().zip(sizes).zip(&moving) {
         let alone = busy == usize::from(moving.size.max(moving.pods) > 0);
-        if let Size::Fixed(fixed) = &mut set.size {
-            *fixed = if strategy == Strategy::Recreate && !alone { size.min(moving.size) } else { size };
+        let waits = strategy == Strategy::Recreate && !alone;
+        match &mut set.size {
+            Size::Fixed(fixed) => *fixed = if waits { size.min(moving.size) } else { size },
+            // On the way back too, and an autoscaler leaves alone what has no pods.
+            led @ Size::Autoscaled { .. } if waits && moving.size == 0 => *led = Size::Fixed(0),
+            Size::Autoscaled { .. } => {}
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod layout;
 mod model;
 pub mod moves;
 pub mod ratio;
+mod refill;
 pub mod routed;
 pub mod scene;
 

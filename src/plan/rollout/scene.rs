@@ -15,7 +15,7 @@ use crate::plan::gateway::Gateway;
 use crate::plan::workload::{Workload, Workloads};
 
 use super::bake;
-use super::layout::{is_gathering, is_restoring};
+use super::layout::{is_gathering, is_mixed, is_restoring};
 use super::ratio::{Slack, follower};
 
 /// Why somebody's command, and not a failure, took a revision out.
@@ -29,6 +29,15 @@ pub enum Beginning {
     Wanted,
     /// It has begun, and that is not on record yet.
     Begun,
+}
+
+/// Which pods get requests, where not all of the service do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pin {
+    /// Those of one revision.
+    Revision(String),
+    /// Those of the Deployment that replaces pods within itself, of whatever revision.
+    Rolling,
 }
 
 /// What a decision looks at.
@@ -164,10 +173,20 @@ impl Scene<'_> {
         })
     }
 
-    /// The only revision that gets requests; `None`: all pods of the service do.
+    /// The only pods that get requests; `None`: all of the service do.
     ///
-    /// As long as there are pods that must get none, whatever strategy made them, the Service names a revision.
-    pub fn pinned<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
+    /// As long as there are pods that must get none, whatever strategy made them, the Service names those that do.
+    pub fn pinned(&self, progress: &Progress) -> Option<Pin> {
+        let switches = progress.candidate.as_ref().filter(|candidate| candidate.takes_over());
+        let revision = match (is_mixed(self, progress), switches) {
+            (true, Some(candidate)) => Some(candidate.at.revision.as_str()),
+            (true, None) => return Some(Pin::Rolling),
+            (false, _) => self.pinned_revision(progress),
+        };
+        revision.map(|revision| Pin::Revision(revision.to_owned()))
+    }
+
+    fn pinned_revision<'a>(&self, progress: &'a Progress) -> Option<&'a str> {
         let stable = progress.stable.as_ref();
         if let (Some(candidate), Some(_)) = (&progress.candidate, stable)
             && progress.parked.is_empty()

@@ -45,6 +45,8 @@ struct Record {
     shrunk: Vec<String>,
     /// Since when a pod has been under two budgets, and which.
     doubled: Option<(i64, String)>,
+    /// Since when a canary by pod ratio has lacked pods that nobody makes up for.
+    short: Option<i64>,
 }
 
 impl Judge {
@@ -101,6 +103,7 @@ impl Record {
             }
         }
         pods::budgets(self, change, &mut broken);
+        pods::refilled(self, change, &mut broken);
         pods::autoscalers(&self.truth, change, &mut broken);
         pods::requests(&self.truth, change, &mut broken);
         broken
@@ -114,6 +117,7 @@ impl Record {
         if !changed("/spec") && !changed("/metadata/annotations") {
             return;
         }
+        self.short = None;
         // A spec that is refused changes nothing.
         if let Some(parsed) = self.truth.microservice().and_then(|object| parse::parse(&object).ok()) {
             self.specs.push((change.at, parsed.service));

@@ -12,6 +12,8 @@ use super::{COUNTING, Record, Slack, Truth, is_ready, most, selects};
 
 /// Milliseconds for which a pod may be under two budgets: as long as an old leader may go on from an old view.
 const LONGEST_DOUBLED: i64 = 45_000;
+/// Milliseconds for which pods of a canary may be lost: the grace, a view that is late, and an operator that starts again.
+const LONGEST_SHORT: i64 = 90_000;
 
 /// A Deployment was written: rules 1, 3, 4, 5, and who owns the number of pods.
 pub fn deployment(record: &mut Record, before: &Truth, change: &Change, broken: &mut Vec<String>) {
@@ -154,6 +156,30 @@ fn doubled(truth: &Truth) -> Option<String> {
         let over: Vec<&str> = over.map(|(name, _)| *name).collect();
         (over.len() > 1).then(|| format!("pod {name} is under the budgets {}: no eviction is possible", over.join(" and ")))
     })
+}
+
+/// Rules 1 and 5: what a canary by pod ratio loses, the stable revision is told to make up for. Its own pods come back by
+/// themselves, and as soon as they can.
+pub fn refilled(record: &mut Record, change: &Change, broken: &mut Vec<String>) {
+    let missing = missing(record, change);
+    record.short = missing.map(|_| record.short.unwrap_or(change.at));
+    if let (Some(missing), Some(_)) = (missing, record.short.filter(|since| change.at - since > LONGEST_SHORT)) {
+        broken.push(format!("{missing} pods of the canary are lost, and the stable revision does not make up for them"));
+        record.short = None;
+    }
+}
+
+fn missing(record: &Record, change: &Change) -> Option<i64> {
+    let (truth, progress) = (&record.truth, record.truth.progress());
+    let (stable, candidate) = (progress.stable?, progress.candidate?);
+    let apart = stable.deployment != candidate.at.deployment;
+    if candidate.strategy != Strategy::Canary || candidate.routed || !apart || truth.pinned().is_some() {
+        return None;
+    }
+    let fixed = record.specs(change).all(|service| matches!(service.scaling, Scaling::Fixed(_)));
+    let asked = truth.get(Watched::Child(Kind::Deployment), &stable.deployment).map(replicas)?;
+    let others = count(truth.serving().filter(|pod| revision(pod) != stable.revision));
+    Some(record.least(change) - asked - others).filter(|missing| fixed && *missing > 0)
 }
 
 /// No Deployment has two autoscalers.

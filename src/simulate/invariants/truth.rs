@@ -81,9 +81,10 @@ impl Truth {
         count(pods.filter(|(_, pod)| pod.pointer("/metadata/deletionTimestamp").is_none()))
     }
 
-    /// The revision that the Service names, if it names one.
+    /// The revision that the Service names, or the kind of Deployment, if it names one.
     pub fn pinned(&self) -> Option<&str> {
-        self.get(Watched::Child(Kind::Service), &self.name)?.pointer("/spec/selector")?.get(labels::REVISION)?.as_str()
+        let selector = self.get(Watched::Child(Kind::Service), &self.name)?.pointer("/spec/selector")?;
+        selector.get(labels::REVISION).or_else(|| selector.get(labels::TRACK))?.as_str()
     }
 }
 

@@ -4,6 +4,7 @@ mod baking;
 mod gates;
 mod moving;
 mod places;
+mod refill;
 mod route_refs;
 mod routed;
 mod schedule;

@@ -3,6 +3,9 @@
 use serde_json::json;
 
 use super::Story;
+use crate::api::labels;
+use crate::observe::Watched;
+use crate::simulate::pods::Nature;
 
 fn rolling(image: &str, replicas: i32) -> serde_json::Value {
     json!({"image": image, "port": 8080, "replicas": replicas, "rollout": {"progressDeadlineSeconds": 120}})
@@ -44,6 +47,55 @@ fn a_recreation_in_a_deployment_of_its_own_is_taken_back_without_overlap() {
         assert!(!both, "two versions run at the same time\n{}", story.told());
     }
     story.sound();
+}
+
+/// The same beside an autoscaler, and with as many pods as before.
+#[test]
+fn a_recreation_beside_an_autoscaler_is_taken_back_without_overlap() {
+    for after in [3, 8, 20] {
+        let mut story = Story::ready(&autoscaled("Canary"));
+        story.0.load = 6;
+        story.run(120).edit(&json!({"image": "orders:slow", "rollout": {"strategy": "Recreate"}})).run(after);
+        let revision = story.progress().candidate_revision().cloned().unwrap_or_default();
+        story.command("abort", &revision);
+        let mut most = 0;
+        for _ in 0..600 {
+            story.0.run(100);
+            let both = story.runs_any(&["orders:1"]) && story.runs_any(&["orders:slow"]);
+            assert!(!both, "two versions run at the same time\n{}", story.told());
+            most = most.max(story.serving().iter().map(|(_, count)| *count).sum());
+        }
+        assert_eq!((story.serving(), most), (vec![("orders:1".into(), 6)], 6), "{}", story.told());
+        story.sound();
+    }
+}
+
+/// A rolling update is half-way, the old version's pods cannot come back, and the next version is to get no requests before
+/// it is complete.
+#[test]
+fn an_old_version_that_died_does_not_hold_up_the_strategy_that_mends_it() {
+    for strategy in ["BlueGreen", "Canary"] {
+        let mut spec = rolling("orders:1", 4);
+        spec["routes"] = json!([{"name": "public", "gatewayRef": {"name": "public", "namespace": "gateways"}}]);
+        let mut story = Story::ready(&spec);
+        story.edit(&json!({"image": "orders:slow"}));
+        for _ in 0..1200 {
+            story.0.run(100);
+            if story.serving().iter().any(|(image, count)| image == "orders:slow" && *count == 2) {
+                break;
+            }
+        }
+        let old = story.progress().stable_revision().cloned().unwrap_or_default();
+        for pod in story.0.pods() {
+            let of = story.truth().get(Watched::Pod, &pod).map(|pod| pod["metadata"]["labels"][labels::REVISION] == json!(old));
+            if of == Some(true) {
+                story.0.befall(&pod, Nature::Crash);
+            }
+        }
+        story.run(2).edit(&json!({"image": "orders:3", "rollout": {"strategy": strategy}})).run(80);
+        assert_eq!((story.stable(), story.serving()), ("orders:3".into(), vec![("orders:3".into(), 4)]), "{}", story.told());
+        story.sound();
+    }
 }
 
 /// The old version's Deployment is deleted by hand when the new one has all the pods.

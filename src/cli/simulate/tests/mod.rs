@@ -39,6 +39,7 @@ fn refused(file: &str, flags: &str) -> String {
 
 const CANARY: &str = "config/samples/canary.yaml";
 const BLUE_GREEN: &str = "config/samples/blue-green.yaml";
+const GATEWAY: &str = "config/samples/gateway-canary.yaml";
 const ROLLING: &str = "config/samples/ten-lines.yaml";
 
 #[test]
@@ -49,6 +50,21 @@ fn a_canary() {
 #[test]
 fn a_canary_that_crashes() {
     insta::assert_snapshot!("canary_crash", shown(CANARY, "--auto-promote 30 --fail crash@50"));
+}
+
+#[test]
+fn a_canary_that_is_aborted() {
+    insta::assert_snapshot!("canary_abort", shown(CANARY, "--do abort@20"));
+}
+
+#[test]
+fn a_canary_whose_image_is_bad() {
+    insta::assert_snapshot!("canary_pull", shown(CANARY, "--fail pull"));
+}
+
+#[test]
+fn a_canary_behind_a_gateway() {
+    insta::assert_snapshot!("gateway_canary", shown(GATEWAY, "--auto-promote 30"));
 }
 
 #[test]
@@ -128,7 +144,7 @@ fn the_load_of_an_autoscaled_service_sets_its_pods() {
 /// Behind a gateway the weight is the share of the requests, whatever the number of pods.
 #[test]
 fn a_gateway_splits_requests_by_weight() {
-    let (_, timeline) = played("config/samples/gateway-canary.yaml", "--auto-promote 30");
+    let (_, timeline) = played(GATEWAY, "--auto-promote 30");
     let at = |weight: i32| timeline.frames.iter().filter(move |frame| frame.said.weight == Some((weight, weight))).map(|frame| frame.share);
     let rested = [at(0).next_back(), at(10).next_back(), at(50).next_back()];
     assert_eq!(rested, [Some(0.0), Some(10.0), Some(50.0)]);

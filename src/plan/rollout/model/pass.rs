@@ -9,10 +9,10 @@ use crate::plan::revision::Target;
 use crate::plan::rollout;
 
 use super::super::layout::{Layout, Role, Size, layout};
-use super::super::scene::Scene;
+use super::super::scene::{Pin, Scene};
 use super::rules::{self, Pass};
 use super::saved::Saved;
-use super::state::{REVISIONS, Set, Setting, State, now, number, workloads};
+use super::state::{REVISIONS, ROLLING, Set, Setting, State, now, number, workloads};
 
 type Sets = [Option<Set>; 4];
 
@@ -59,7 +59,10 @@ pub fn pass(
     let mut report = Pass { state, saved, sets, stale, shrunk: 0, plan: &plan };
 
     let mut left = writes;
-    let pinned = plan.pinned.as_deref().map(number);
+    let pinned = plan.pinned.as_ref().map(|pin| match pin {
+        Pin::Revision(revision) => number(revision),
+        Pin::Rolling => ROLLING,
+    });
     sides(setting, &report, &mut next, pinned, &mut left)?;
     let written = resize(setting, &mut report, &plan, &mut next, &mut left)?;
     remove(&report, &plan, &mut next, &mut left)?;
@@ -101,12 +104,11 @@ pub fn pass(
 
 /// What the pass sees of the gateway before it writes anything.
 fn gateway(state: &State, sets: &Sets) -> Gateway {
-    let selected = state.canary.and_then(|revision| sets.iter().flatten().find(|set| set.revision == revision));
     Gateway {
         served: true,
-        endpoints: selected.map_or(0, |set| set.available),
+        endpoints: state.canary.map_or(0, |pin| rules::ready(sets, pin)),
         accepted: Err(String::new()),
-        selected: state.canary.map(|revision| REVISIONS[usize::from(revision)].to_owned()),
+        selected: state.canary.and_then(|pin| REVISIONS.get(usize::from(pin))).map(|revision| (*revision).to_owned()),
         gives: state.route != (0, true),
     }
 }

@@ -6,7 +6,7 @@ use crate::model::Service;
 use super::super::layout::{Layout, Set as Planned};
 use super::act::{self, Action};
 use super::saved::{Bake, Saved};
-use super::state::{BAD, GATE, REVISIONS, Set, Setting, State, deployment};
+use super::state::{BAD, GATE, REVISIONS, ROLLING, Set, Setting, State, deployment};
 
 /// A pass under way: what it read, and what it has done so far.
 pub struct Pass<'a> {
@@ -22,6 +22,14 @@ type Verdict = Result<(), String>;
 
 fn require(holds: bool, rule: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(rule()) }
+}
+
+/// Available pods that a Service reaches which selects this.
+pub fn ready(sets: &[Option<Set>; 4], pin: u8) -> i32 {
+    if pin == ROLLING {
+        return sets[0].as_ref().map_or(0, |set| set.available + set.others);
+    }
+    sets.iter().flatten().filter(|set| set.revision == pin).map(|set| set.available).sum()
 }
 
 impl Pass<'_> {
@@ -43,7 +51,7 @@ impl Pass<'_> {
             require(total <= (self.state.pods + 1 + parked).max(asked), || format!("rule 1: {total} pods are asked for"))?;
         }
         // What the gateway gives the candidate, or may still give it, its pods must carry.
-        let routed = self.state.canary.is_some_and(|revision| planned.at.revision == REVISIONS[usize::from(revision)]);
+        let routed = self.state.canary.and_then(|pin| REVISIONS.get(usize::from(pin))) == Some(&planned.at.revision.as_str());
         let given = if self.state.route.1 { self.state.route.0 } else { self.state.route.0.max(self.state.before) };
         let stays = size * 100 >= given.min(100) * self.state.pods.min(had) || self.state.pods < had;
         require(size >= had || !routed || self.stale || self.state.pinned == self.state.canary || stays, || {
@@ -66,6 +74,9 @@ impl Pass<'_> {
     /// The Service selects another revision, or all of them.
     pub fn moves(&self, to: Option<u8>) -> Verdict {
         let available = |revision: u8| -> i32 {
+            if revision == ROLLING {
+                return ready(self.sets, ROLLING);
+            }
             self.sets.iter().flatten().map(|set| if set.revision == revision { set.available } else { set.others }).sum()
         };
         let Some(to) = to else {
@@ -82,17 +93,15 @@ impl Pass<'_> {
                 "rule 2: pods that nobody wants get requests again".to_owned()
             });
         };
-        let most = (0..3).map(available).max().unwrap_or(0);
+        let most = (0..=ROLLING).map(available).max().unwrap_or(0);
         require(self.stale || self.saved.stable.is_none() || available(to) > 0 || most == 0, || {
-            format!("rule 2: all requests go to {}, which has no pod", REVISIONS[usize::from(to)])
+            format!("rule 2: all requests go to {to}, which has no pod")
         })
     }
 
     /// The routes give the candidate another weight: no more than its pods carry, unless that is what they gave it before.
     pub fn gives(&self, next: &State, weight: i32) -> Verdict {
-        let ready = next
-            .canary
-            .map_or(0, |revision| self.sets.iter().flatten().filter(|set| set.revision == revision).map(|set| set.available).sum());
+        let ready = next.canary.map_or(0, |pin| ready(self.sets, pin));
         require(self.stale || weight * self.state.pods <= ready * 100 || weight < self.state.route.0, || {
             format!("rule 2: {weight} % of the requests go to {ready} of {} pods", self.state.pods)
         })
@@ -101,7 +110,7 @@ impl Pass<'_> {
     /// The Service of the candidate's side selects another revision: never one without pods, if a gateway may send requests
     /// there.
     pub fn turns(&self, to: Option<u8>) -> Verdict {
-        let ready = |revision: u8| self.sets.iter().flatten().any(|set| set.revision == revision && set.available > 0);
+        let ready = |pin: u8| ready(self.sets, pin) > 0;
         let given = self.state.route != (0, true);
         let any = self.sets.iter().flatten().any(|set| set.available > 0);
         require(self.stale || !given || !any || to.is_none_or(ready) || to == self.state.pinned, || {
@@ -238,6 +247,36 @@ fn runs_out(setting: &Setting, from: &State, course: &mut Vec<String>) -> Verdic
         }
     }
     Err(format!("after {COURSE} rounds without any trouble it still moves: {state:?}"))
+}
+
+/// Whatever the candidate's pods do, as many as are promised serve after a while, also where the rollout is held and no
+/// deadline ends it: the stable revision makes up for those that are lost.
+pub fn keeps_serving(setting: &Setting, from: &State) -> Verdict {
+    let (Some((stable, _)), Some(on)) = (from.saved.stable, &from.saved.candidate) else { return Ok(()) };
+    if on.strategy != Strategy::Canary || on.routed || from.pinned.is_some() || stable == BAD {
+        return Ok(());
+    }
+    let lost = on.at.0;
+    let mut state = State { news: None, paused: true, ..from.clone() };
+    for _ in 0..COURSE {
+        state.sets.iter_mut().flatten().filter(|set| set.revision == lost).for_each(|set| set.available = 0);
+        state = act::apply(setting, &state, &Action::Pass { stale: false, writes: act::ALL, command: None })?.0;
+        for index in 0..4 {
+            state = act::apply(setting, &state, &Action::Observe(index))?.0;
+            let comes = |set: &Set| set.revision != BAD && set.revision != lost && set.available < set.pods;
+            while state.sets[index].as_ref().is_some_and(comes) {
+                state = act::apply(setting, &state, &Action::PodReady(index))?.0;
+            }
+        }
+        for action in [Action::RollStarts, Action::RollEnds, Action::Tick] {
+            if act::possible(setting, &state).contains(&action) {
+                state = act::apply(setting, &state, &action)?.0;
+            }
+        }
+    }
+    let all = || state.sets.iter().flatten().map(|set| set.available + set.others).sum();
+    let serve: i32 = state.pinned.map_or_else(all, |pin| ready(&state.sets, pin));
+    require(serve >= state.pods, || format!("rule 1: with the candidate's pods lost for long, {serve} of {} serve: {state:?}", state.pods))
 }
 
 fn settled(state: &State) -> Verdict {

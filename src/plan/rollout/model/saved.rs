@@ -45,6 +45,8 @@ pub struct On {
     pub lacking: Option<bool>,
     /// How far the step was then.
     pub from: Option<i32>,
+    /// Whether too few pods have served for long, because its own do not.
+    pub unwell: Option<bool>,
     pub started: Option<bool>,
     pub full: bool,
     pub paused: bool,
@@ -67,6 +69,7 @@ impl Saved {
                 observed_weight: on.observed,
                 lacking_since: on.lacking.map(ago),
                 lacking_from: on.from,
+                unwell_since: on.unwell.map(ago),
                 full: on.full,
                 paused: on.paused,
             }),
@@ -112,6 +115,7 @@ impl Saved {
                 since: candidate.step_started_at.as_ref().map(|at| is_over(&Time(at.0))),
                 lacking: candidate.lacking_since.as_ref().map(is_over),
                 from: candidate.lacking_from,
+                unwell: candidate.unwell_since.as_ref().map(is_over),
                 started: candidate.started_at.as_ref().map(is_over),
                 full: candidate.full,
                 paused: candidate.paused,
@@ -137,7 +141,7 @@ impl Saved {
     /// A time as long as any setting's has passed.
     pub fn ages(&mut self) {
         if let Some(on) = &mut self.candidate {
-            for time in [&mut on.since, &mut on.lacking, &mut on.started] {
+            for time in [&mut on.since, &mut on.lacking, &mut on.started, &mut on.unwell] {
                 *time = time.map(|_| true);
             }
         }

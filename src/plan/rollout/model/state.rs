@@ -17,6 +17,8 @@ pub const LONG: i64 = super::super::bake::PATIENCE;
 /// The third revision never becomes ready.
 pub const REVISIONS: [&str; 3] = ["aaaaaaaa", "bbbbbbbb", "badbadba"];
 pub const BAD: u8 = 2;
+/// What the Service selects where it names the Deployment that rolls, instead of a revision.
+pub const ROLLING: u8 = 3;
 /// The one that replaces pods within itself, and one for each revision.
 const DEPLOYMENTS: [&str; 4] = ["s", "s-aaaaaaaa", "s-bbbbbbbb", "s-badbadba"];
 /// The step that waits.
