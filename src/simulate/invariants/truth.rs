@@ -64,11 +64,20 @@ impl Truth {
 
     /// Pods that Deployments ask for, and those that are there beyond that; `all`: also those that nobody asks for any more, of
     /// Deployments that ask for none, or whose controller has yet to see that it is to have fewer.
+    ///
+    /// Where one that is to go is half-way in an update, pods beyond its number count only as far as they serve: its controller
+    /// keeps a broken one for as long as no other takes its place, and it must not stand in the way of those that would.
     pub fn asked(&self, all: bool) -> i64 {
         let counted = self.deployments().filter(|(_, deployment)| all || replicas(deployment) > 0);
         let seen = |deployment: &Value| deployment.pointer("/status/observedGeneration") == deployment.pointer("/metadata/generation");
-        let there = |deployment: &Value| if all || seen(deployment) { self.there(deployment) } else { 0 };
-        counted.map(|(_, deployment)| replicas(deployment).max(there(deployment))).sum()
+        let progress = self.progress();
+        let wanted = [progress.stable.as_ref(), progress.candidate.as_ref().map(|candidate| &candidate.at)];
+        let there = |name: &str, deployment: &Value| match seen(deployment) {
+            true if wanted.iter().flatten().all(|at| at.deployment != name) && is_half_way(deployment) => status(deployment, "availableReplicas"),
+            seen if seen || all => self.there(deployment),
+            _ => 0,
+        };
+        counted.map(|(name, deployment)| replicas(deployment).max(there(name, deployment))).sum()
     }
 
     /// Whether the template of a revision is on record.
@@ -90,6 +99,16 @@ impl Truth {
 
 pub fn replicas(deployment: &Value) -> i64 {
     deployment.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
+}
+
+/// A number of a Deployment's status.
+fn status(deployment: &Value, field: &str) -> i64 {
+    deployment.pointer("/status").and_then(|status| status.get(field)).and_then(Value::as_i64).unwrap_or_default()
+}
+
+/// Some of its pods are of a template of before.
+fn is_half_way(deployment: &Value) -> bool {
+    status(deployment, "replicas") > status(deployment, "updatedReplicas")
 }
 
 /// Whether a Deployment selects a pod.
