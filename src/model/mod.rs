@@ -19,7 +19,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString};
 use serde_json::{Map, Value};
 
-use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, OnSpecChange, Protocol, Routing, Strategy};
+use crate::api::v1alpha1::{DeletionPolicy, MicroserviceSpec, OnFailure, OnSpecChange, Protocol, Routing, StableScale, Strategy};
 
 pub use access::{Access, Direction, Peer, Who};
 pub use kind::{Autoscaled, Child, ChildRef, Kind};
@@ -139,6 +139,8 @@ pub struct Rollout {
     pub abort_scale_down_delay_seconds: i32,
     /// Who splits the requests of a canary.
     pub routing: Routing,
+    /// Pods of the stable revision while a gateway moves its requests away.
+    pub stable_scale: StableScale,
     /// How many stable revisions back, and how many seconds, a revision may have served to come back without steps.
     pub rollback_window: (usize, i64),
     /// Steps of a canary.

@@ -56,6 +56,13 @@ pub struct Candidate {
     pub weight: i32,
     /// Per cent that it has been seen to have.
     pub observed_weight: i32,
+    /// Per cent of its pods that the stable revision has given up to this one; 0: it is to have all of them again, and may still
+    /// lack some; `None`: it has them.
+    pub yielded: Option<i32>,
+    /// Since when gateways have given more than that.
+    pub yields_since: Option<MicroTime>,
+    /// It was given up, and its requests go back as pods of the stable revision become ready.
+    pub returning: bool,
     /// Since when it has had fewer available pods than its step needs.
     pub lacking_since: Option<Time>,
     /// How far its step was then: available pods of it, less those of others that had yet to go.
@@ -105,6 +112,9 @@ impl Progress {
             step_started_at: rollout.step_started_at,
             weight: rollout.weight.unwrap_or_default(),
             observed_weight: rollout.observed_weight.unwrap_or_default(),
+            yielded: rollout.yielded_weight,
+            yields_since: rollout.yields_since,
+            returning: rollout.returning.unwrap_or_default(),
             lacking_since: rollout.lacking_since,
             lacking_from: rollout.lacking_from,
             unwell_since: rollout.unwell_since,
@@ -153,6 +163,9 @@ impl Progress {
             step_started_at: candidate.step_started_at,
             weight: weighted.then_some(candidate.weight),
             observed_weight: weighted.then_some(candidate.observed_weight),
+            yielded_weight: candidate.yielded,
+            yields_since: candidate.yields_since,
+            returning: candidate.returning.then_some(true),
             lacking_since: candidate.lacking_since,
             lacking_from: candidate.lacking_from,
             unwell_since: candidate.unwell_since,

@@ -50,10 +50,13 @@ pub fn advance(parsed: &Parsed, progress: &Progress, world: &World, children: &C
     Decision { status, events, wake, questions: step.questions }
 }
 
-/// The pods that get requests, as one workload.
+/// The pods that get requests, as one workload. A candidate behind a gateway is an addition to the stable revision's pods, unless
+/// these became fewer for it.
 fn serving(scene: &Scene, progress: &Progress) -> Workload {
     let layout = layout(scene, progress);
-    let names: Vec<&str> = layout.serving().map(|set| set.at.deployment.as_str()).collect();
+    let shared = progress.candidate.as_ref().filter(|candidate| candidate.yielded.is_some() && !candidate.takes_over());
+    let shared = shared.map(|candidate| candidate.at.deployment.as_str());
+    let names: Vec<&str> = layout.serving().map(|set| set.at.deployment.as_str()).chain(shared).collect();
     scene.workloads.sum(&names)
 }
 

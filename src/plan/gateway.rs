@@ -7,7 +7,7 @@ use crate::api::labels;
 use crate::model::{Child, ChildRef, Kind, Service};
 use crate::observe::World;
 
-use super::children::{canary_name, weight_of};
+use super::children::{canary_name, stable_name, weight_of};
 use super::{Applied, Children, user_routes};
 
 /// What is seen of gateways.
@@ -17,6 +17,10 @@ pub struct Gateway {
     pub served: bool,
     /// Ready endpoints of the Service that the candidate's share goes to.
     pub endpoints: i32,
+    /// Ready endpoints of the Service that the stable revision's share goes to, where they are watched.
+    pub stable_endpoints: Option<i32>,
+    /// The least per cent that any of the routes says, whether a gateway has taken it or not.
+    pub written: i32,
     /// The revision that this Service selects, if it selects one.
     pub selected: Option<String>,
     /// A gateway may still give that Service a part of the requests.
@@ -31,6 +35,8 @@ impl Gateway {
         Self {
             served: unserved(service, world).is_none(),
             endpoints: world.endpoints.get(&canary_name(&service.name)).copied().unwrap_or_default(),
+            stable_endpoints: world.endpoints.get(&stable_name(&service.name)).copied(),
+            written: written(service, world),
             selected: selected(service, world),
             gives: world.routes.iter().any(|route| verdict(route) != Verdict::Accepted || gives(route))
                 || world.user_routes.iter().any(|route| verdict(route) != Verdict::Accepted || user_routes::gives(route, &service.name)),
@@ -49,6 +55,12 @@ impl Gateway {
         let least = |weights: Vec<i32>| weights.into_iter().min().ok_or_else(|| "the cluster serves no Gateway API".to_owned());
         Self { accepted: weights.and_then(least), ..Self::of(service, world) }
     }
+}
+
+fn written(service: &Service, world: &World) -> i32 {
+    let own = world.routes.iter().map(weight_of);
+    let named = world.user_routes.iter().filter(|route| service.route_refs.iter().any(|reference| user_routes::is(route, reference)));
+    own.chain(named.flat_map(|route| user_routes::shares(route, &service.name))).min().unwrap_or_default()
 }
 
 fn selected(service: &Service, world: &World) -> Option<String> {

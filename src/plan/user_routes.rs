@@ -224,7 +224,7 @@ pub fn look<'a>(service: &Service, world: &'a World, reference: &ChildRef) -> Re
     }
 }
 
-fn is(route: &Value, reference: &ChildRef) -> bool {
+pub(super) fn is(route: &Value, reference: &ChildRef) -> bool {
     route["kind"] == reference.kind.name() && route["metadata"]["name"] == reference.name.as_str()
 }
 

@@ -123,7 +123,7 @@ fn given_up(step: &Step, workload: &Workload) -> Verdict {
         Some(stable) if workload.runs(stable) && workload.complete() => {
             format!("rolled back to revision {stable}, which serves with {} pods", workload.available)
         }
-        Some(stable) => format!("going back to revision {stable}"),
+        Some(stable) => step.lack.clone().unwrap_or_else(|| format!("going back to revision {stable}")),
         None => "it is left in place".to_owned(),
     };
     Verdict::Stalled {

@@ -117,6 +117,20 @@ pub const RULES: &[Rule] = &[
     .field(".rollout.canary.routing"),
     Rule::new(
         &["spec"],
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.stableScale) || self.rollout.canary.stableScale != 'Dynamic' || (has(self.rollout.canary.routeRefs) || has(self.routes) && size(self.routes) > 0) && !(has(self.rollout.canary.routing) && self.rollout.canary.routing == 'Pods')",
+        "`stableScale: Dynamic` needs a gateway: declare `spec.routes` or `routeRefs`, and `routing` must not be `Pods`, where the split is the scale",
+    )
+    .field(".rollout.canary.stableScale")
+    .of(Of::Whole),
+    Rule::new(
+        &["spec"],
+        "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.stableScale) || self.rollout.canary.stableScale != 'Dynamic' || has(self.replicas)",
+        "`stableScale: Dynamic` needs a fixed number of `replicas`: set `replicas` in place of `autoscaling`, or take it out",
+    )
+    .field(".rollout.canary.stableScale")
+    .of(Of::Whole),
+    Rule::new(
+        &["spec"],
         "!has(self.rollout) || !has(self.rollout.canary) || !has(self.rollout.canary.routeRefs) || !has(self.routes) || size(self.routes) == 0",
         "`routeRefs` excludes `spec.routes`: name routes of your own, or have them made, not both",
     )

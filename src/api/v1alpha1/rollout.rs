@@ -120,6 +120,13 @@ pub struct Canary {
     /// Excludes `spec.routes`, and the steps `match` and `mirror`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route_refs: Option<Vec<RouteRef>>,
+    /// Pods of the old version while a gateway moves its requests away. `Full`: all of them stay until the end, so that the way
+    /// back needs none. `Dynamic`: as many as its share still needs, rounded up and at least one; they go once the requests have
+    /// gone, and on the way back requests return only as they do. Needs `replicas`, and `routes` or `routeRefs`; without effect
+    /// where `routing: Auto` falls back to pods. Not for services that many callers inside the cluster use: these stay with the
+    /// old version. Default `Full`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_scale: Option<StableScale>,
     /// Done one after the other; after the last one the new version takes over. None: at once, as far as `maxSurge` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<Step>>,
@@ -192,6 +199,14 @@ pub enum Routing {
     Auto,
     Pods,
     Gateway,
+}
+
+/// Pods of the old version during a canary behind a gateway.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
+pub enum StableScale {
+    #[default]
+    Full,
+    Dynamic,
 }
 
 /// Pods of the new version. Exactly one of the fields.

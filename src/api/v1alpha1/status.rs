@@ -97,6 +97,16 @@ pub struct RolloutStatus {
     /// Per cent that the candidate has been seen to have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_weight: Option<i32>,
+    /// Per cent of its pods that the stable version has given up to the candidate, with `stableScale: Dynamic`; 0: it is to have
+    /// all of them again, and may still lack some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yielded_weight: Option<i32>,
+    /// Since when gateways have given the candidate more than that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yields_since: Option<MicroTime>,
+    /// The candidate was given up, and its requests go back as pods of the stable version become ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returning: Option<bool>,
     /// Since when its step lacks pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lacking_since: Option<Time>,

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Findings;
 use crate::api::problem::Reason;
-use crate::api::v1alpha1::{HeaderMatchType, Match, MicroserviceSpec, Pause, Protocol, Routing, SetScale, Step as Given, Strategy};
+use crate::api::v1alpha1::{HeaderMatchType, Match, MicroserviceSpec, Pause, Protocol, Routing, SetScale, StableScale, Step as Given, Strategy};
 use crate::model::{BlueGreen, Header, Rollout, Scale, Step};
 
 /// Seconds without progress after which an update has failed; Kubernetes' own default.
@@ -36,6 +36,7 @@ fn complete(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
     let routing = canary.routing.unwrap_or_default();
     let steps = steps(canary.steps.unwrap_or_default(), found);
     routed(spec, routing, &steps, found);
+    dynamic(spec, found);
     let automatic = blue_green.auto_promotion.unwrap_or(true);
     Rollout {
         strategy: given.strategy.unwrap_or_default(),
@@ -50,6 +51,7 @@ fn complete(spec: &MicroserviceSpec, found: &mut Findings) -> Rollout {
         scale_down_delay_seconds: given.scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
         abort_scale_down_delay_seconds: given.abort_scale_down_delay_seconds.unwrap_or(DELAY_SECONDS),
         routing,
+        stable_scale: canary.stable_scale.unwrap_or_default(),
         rollback_window: given.rollback_window.map_or((0, 0), |window| (window.revisions.try_into().unwrap_or(0), window.seconds.into())),
         steps,
         bake_seconds: canary.bake.map_or(0, |bake| bake.seconds),
@@ -147,6 +149,23 @@ fn routed(spec: &MicroserviceSpec, routing: Routing, steps: &[Step], found: &mut
         } else if grpc && matches!(step, Step::Mirror(_)) {
             found.error(format!("{path}.mirror"), Reason::NotSupported, "only HTTP is mirrored: it must be left out with `protocol: GRPC`");
         }
+    }
+}
+
+/// What follows a gateway's weights needs a gateway, and a number that nobody else changes.
+fn dynamic(spec: &MicroserviceSpec, found: &mut Findings) {
+    const PATH: &str = "spec.rollout.canary.stableScale";
+    let canary = spec.rollout.as_ref().and_then(|rollout| rollout.canary.as_ref());
+    let Some(canary) = canary.filter(|canary| canary.stable_scale == Some(StableScale::Dynamic)) else { return };
+    let given = |list: Option<usize>| list.is_some_and(|count| count > 0);
+    let split = given(spec.routes.as_ref().map(Vec::len)) || given(canary.route_refs.as_ref().map(Vec::len));
+    if !split || canary.routing == Some(Routing::Pods) {
+        let message = "`Dynamic` needs a gateway: declare `spec.routes` or `routeRefs`, and `routing` must not be `Pods`, where the split is the scale";
+        found.error(PATH, Reason::Invalid, message);
+    }
+    if spec.replicas.is_none() {
+        let message = "`Dynamic` needs a fixed number of `replicas`: set `spec.replicas` in place of `autoscaling`, or take it out";
+        found.error(PATH, Reason::Invalid, message);
     }
 }
 

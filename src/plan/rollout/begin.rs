@@ -16,6 +16,10 @@ use super::{Step, bake, blue_green};
 /// Makes the wanted revision the candidate, unless it already serves or has failed. Whether it did: what goes on from there
 /// waits until that is on record.
 pub fn begin(step: &mut Step, scene: &Scene) -> bool {
+    if step.progress.candidate.as_ref().is_some_and(|candidate| candidate.returning) {
+        // One thing after the other: what is on its way back carries requests.
+        return false;
+    }
     let goal = scene.goal(&step.progress).to_owned();
     let stable = step.progress.stable_revision().cloned();
     if stable.as_ref() == Some(&goal) {
@@ -89,6 +93,9 @@ fn clear(step: &mut Step, scene: &Scene) -> bool {
     if step.progress.candidate.is_some() && !scene.in_place(&step.progress) {
         // Nobody wants to look at what was replaced before it was finished.
         Drive { step, scene }.release(0);
+        if step.progress.candidate.is_some() {
+            return false;
+        }
     }
     bake::end(&mut step.progress);
     if scene.begins_apart() {
@@ -158,6 +165,9 @@ fn candidate(step: &mut Step, scene: &Scene, goal: &str) -> Candidate {
         step_started_at: (!in_place).then_some(MicroTime(scene.now)),
         weight: if first && !in_place { 100 } else { 0 },
         observed_weight: 0,
+        yielded: None,
+        yields_since: None,
+        returning: false,
         lacking_since: (!in_place).then_some(Time(scene.now)),
         lacking_from: None,
         unwell_since: None,

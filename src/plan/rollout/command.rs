@@ -99,6 +99,9 @@ fn candidate<'a>(step: &'a mut Step, revision: &str) -> Result<&'a mut Candidate
     if step.progress.failed.as_deref() == Some(revision) {
         return Err(format!("revision {revision} has failed; see `retry` and `abort`"));
     }
+    if candidate.returning {
+        return Err(format!("revision {revision} is on its way back"));
+    }
     Ok(candidate)
 }
 

@@ -13,7 +13,7 @@ use super::clock::Left;
 use super::layout::{Layout, Role, Set, Size, comes_first, layout};
 use super::routed::{self, PROPAGATION_SECONDS};
 use super::scene::{Scene, is_rolling};
-use super::{DEADLINE, GATE_REFUSED, Step, bake, blue_green, clock, gate, refill};
+use super::{DEADLINE, GATE_REFUSED, Step, bake, blue_green, clock, dynamic, gate, refill};
 
 /// A step of the state machine in the making.
 pub struct Drive<'a, 'b> {
@@ -24,6 +24,7 @@ pub struct Drive<'a, 'b> {
 /// Goes on with the candidate, as far as its pods and the user let it.
 pub fn drive(step: &mut Step, scene: &Scene, began: bool) {
     go_on(step, scene, began);
+    dynamic::note(&mut Drive { step, scene });
     clock::note(scene, &mut step.progress);
 }
 
@@ -36,6 +37,9 @@ fn go_on(step: &mut Step, scene: &Scene, began: bool) {
         return;
     }
     let Some(candidate) = drive.step.progress.candidate.clone() else { return };
+    if candidate.returning {
+        return dynamic::come_back(&mut drive);
+    }
     let layout = layout(scene, &drive.step.progress);
     refill::watch(&mut drive, &layout);
     let lack = lack(scene, &layout, &drive.step.progress, &candidate);
@@ -129,6 +133,9 @@ impl Drive<'_, '_> {
         }
         let steps = planned(scene, candidate.strategy);
         candidate.steps = steps.len();
+        if candidate.returning {
+            return;
+        }
         if stable.is_none() || candidate.full {
             candidate.step = steps.len();
         }
@@ -299,7 +306,17 @@ impl Drive<'_, '_> {
     }
 
     /// Takes the candidate out of the rollout. Where it gets no requests, its pods stay for so many seconds.
+    ///
+    /// Where the stable revision has given pods up to it, it goes back bit by bit instead, and is taken out in the end.
     pub fn release(&mut self, seconds: i64) {
+        let scene = self.scene;
+        if dynamic::returns(scene, &mut self.step.progress) {
+            return;
+        }
+        self.take_out(seconds);
+    }
+
+    pub fn take_out(&mut self, seconds: i64) {
         let scene = self.scene;
         let capacity = scene.capacity(&self.step.progress);
         let progress = &mut self.step.progress;

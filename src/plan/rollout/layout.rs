@@ -7,6 +7,7 @@ use crate::plan::workload::Workload;
 
 use super::bake;
 use super::blue_green;
+use super::dynamic;
 use super::moves::{self, Moving};
 use super::ratio::{follower, part, split};
 use super::refill;
@@ -142,7 +143,11 @@ fn main(scene: &Scene, progress: &Progress) -> Vec<Set> {
             let (first, second) = if comes_first(scene, progress, stable) {
                 (alone(0), Size::Fixed(0))
             } else if candidate.routed {
-                (alone(progress.capacity.unwrap_or(0)), Size::Fixed(routed::wanted(scene, progress, stable, candidate)))
+                let first = match alone(progress.capacity.unwrap_or(0)) {
+                    Size::Fixed(count) => Size::Fixed(dynamic::kept(scene, progress, stable, candidate, count)),
+                    led @ Size::Autoscaled { .. } => led,
+                };
+                (first, Size::Fixed(routed::wanted(scene, progress, stable, candidate)))
             } else if candidate.strategy == Strategy::BlueGreen {
                 (alone(0), Size::Fixed(blue_green::wanted(scene, stable, candidate)))
             } else {
@@ -271,8 +276,8 @@ fn slow_down(scene: &Scene, progress: &Progress, sets: &mut [Set]) {
     let state = |set: &Set| {
         let workload = scene.workloads.named(&set.at.deployment);
         let moving = moving(&workload, set.target);
-        // Half-way in an update that never ends, a Deployment keeps pods that do not serve and cannot be rid of; they must
-        // not take the place of those that would.
+        // Half-way in an update, a Deployment keeps pods that do not serve beyond its number, for ever if none of them becomes
+        // ready; they must not take the place of those that would. `Truth::asked`, which judges it, says the same.
         let stuck = set.role == Role::Leaving && workload.current && workload.total > workload.updated && workload.total > workload.desired;
         let pods = if stuck { workload.available.min(moving.pods) } else { moving.pods };
         Moving { pods: pods + lingering(&workload), ..moving }

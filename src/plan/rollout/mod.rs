@@ -17,6 +17,7 @@ mod blue_green;
 mod clock;
 pub mod command;
 mod drive;
+mod dynamic;
 mod gate;
 mod in_place;
 pub mod layout;

@@ -12,6 +12,7 @@
 
 use crate::model::{Candidate, Header, Placed, Progress, Scale, Scaling, Step};
 
+use super::dynamic;
 use super::layout::Layout;
 use super::ratio::part;
 use super::scene::Scene;
@@ -43,10 +44,7 @@ pub fn share(scene: &Scene, progress: &Progress) -> Option<Share> {
     if !candidate.routed || scene.in_place(progress) {
         return None;
     }
-    let pods = scene.workloads.named(&candidate.at.deployment);
-    let available = if pods.revision.as_ref() == Some(&candidate.at.revision) { pods.available } else { 0 };
-    let selected = scene.gateway.selected.as_ref() == Some(&candidate.at.revision);
-    let ready = if selected { available.min(scene.gateway.endpoints) } else { 0 };
+    let (available, selected, ready) = behind(scene, candidate);
     let headers = last(scene, candidate, |step| match step {
         Step::Match(headers) => Some(headers.clone()),
         _ => None,
@@ -56,6 +54,7 @@ pub fn share(scene: &Scene, progress: &Progress) -> Option<Share> {
         _ => None,
     });
     let full = full(scene, progress, stable);
+    let wanted = wanted(scene, progress, stable, candidate);
     let asked =
         candidate.weight > 0 || headers.as_ref().is_some_and(|headers| !headers.is_empty()) || mirror.is_some_and(|percent| percent > 0);
     Some(Share {
@@ -63,25 +62,36 @@ pub fn share(scene: &Scene, progress: &Progress) -> Option<Share> {
         // What another candidate was given must be taken back before this one stands in its place.
         selects: available > 0 && (selected || !scene.gateway.gives),
         awaited: asked && full > 0 && ready == 0,
-        weight: weight(candidate, full, wanted(scene, progress, stable, candidate), ready),
+        weight: dynamic::balanced(candidate, full, wanted, (dynamic::ready(scene, stable), ready)),
         headers: headers.filter(|_| ready > 0).unwrap_or_default(),
         mirror: mirror.filter(|_| ready > 0).unwrap_or_default(),
     })
 }
 
+/// Available pods of the candidate, whether the Service of its side selects them, and how many are ready behind it.
+pub fn behind(scene: &Scene, candidate: &Candidate) -> (i32, bool, i32) {
+    let pods = scene.workloads.named(&candidate.at.deployment);
+    let available = if pods.revision.as_ref() == Some(&candidate.at.revision) { pods.available } else { 0 };
+    let selected = scene.gateway.selected.as_ref() == Some(&candidate.at.revision);
+    (available, selected, if selected { available.min(scene.gateway.endpoints) } else { 0 })
+}
+
 /// Per cent that so many ready pods are to have: never more than they carry, and more than so far only once all of them are
 /// there. Pods that are lost take their part along.
-fn weight(candidate: &Candidate, full: i32, wanted: i32, ready: i32) -> i32 {
+pub fn weight(candidate: &Candidate, full: i32, wanted: i32, ready: i32) -> i32 {
     if full == 0 {
         // Scaled to zero: nobody answers, whatever the weight.
         return candidate.weight;
     }
-    let carried = |share: i32| {
-        let needed = part(full, share).min(wanted).max(1);
-        if ready >= needed { share } else { share * ready.max(0) / needed }
-    };
+    let carried = |share: i32| carried(share, full, wanted, ready);
     let arrived = candidate.weight == candidate.observed_weight;
     if ready > 0 && ready >= wanted && !arrived { candidate.weight } else { carried(candidate.observed_weight.min(candidate.weight)) }
+}
+
+/// Per cent that so many ready pods of the candidate carry, of a share.
+pub fn carried(share: i32, full: i32, wanted: i32, ready: i32) -> i32 {
+    let needed = part(full, share).min(wanted).max(1);
+    if ready >= needed { share } else { share * ready.max(0) / needed }
 }
 
 /// Pods that the candidate should have.
@@ -114,7 +124,7 @@ pub fn wanted(scene: &Scene, progress: &Progress, stable: &Placed, candidate: &C
 }
 
 /// Pods that carry the whole load.
-fn full(scene: &Scene, progress: &Progress, stable: &Placed) -> i32 {
+pub fn full(scene: &Scene, progress: &Progress, stable: &Placed) -> i32 {
     match &scene.service.scaling {
         Scaling::Fixed(count) => *count,
         Scaling::Auto(bounds) => {
@@ -134,6 +144,9 @@ pub fn lack(scene: &Scene, layout: &Layout, candidate: &Candidate) -> Option<Str
     match &scene.gateway.accepted {
         Err(why) => Some(why.clone()),
         _ if share.awaited => Some(format!("pods of revision {} are not yet behind their side of the routes", share.revision)),
+        _ if share.weight > candidate.weight => {
+            Some(format!("the stable revision has pods for {} of {} % of the requests", 100 - share.weight, 100 - candidate.weight))
+        }
         _ if share.weight != candidate.weight => {
             let (ready, weight) = (scene.gateway.endpoints, candidate.weight);
             Some(format!("{ready} ready endpoints carry {} of {weight} % of the requests", share.weight))

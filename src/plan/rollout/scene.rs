@@ -251,7 +251,10 @@ impl Scene<'_> {
         let led = |at: &Placed, share| desired(at) + follower(desired(at), share);
         match (&progress.stable, &progress.candidate) {
             // The stable revision keeps the pods for all of it.
-            (Some(stable), Some(candidate)) if candidate.is_apart() => desired(stable),
+            (Some(stable), Some(candidate)) if candidate.is_apart() => {
+                // Unless it has given some up; then it was said how many there were.
+                desired(stable).max(candidate.yielded.and(progress.capacity).unwrap_or_default())
+            }
             (_, Some(candidate)) if candidate.observed_weight > 50 => led(&candidate.at, candidate.observed_weight),
             (Some(stable), Some(candidate)) => led(stable, 100 - candidate.observed_weight),
             (Some(at), None) => desired(at),

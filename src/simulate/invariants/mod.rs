@@ -45,6 +45,8 @@ struct Record {
     shrunk: Vec<String>,
     /// Since when a pod has been under two budgets, and which.
     doubled: Option<(i64, String)>,
+    /// What routes give candidates.
+    given: routes::Given,
     /// Since when a canary by pod ratio has lacked pods that nobody makes up for.
     short: Option<i64>,
 }
@@ -73,6 +75,7 @@ impl Judge {
 impl Record {
     fn see(&mut self, change: &Change) -> Vec<String> {
         self.remember_pods(change);
+        self.given.remember(&self.truth.name, change);
         let ruled = matches!(
             change.id.watched,
             Watched::Microservice | Watched::Child(Kind::Deployment | Kind::Service | Kind::HTTPRoute) | Watched::UserRoute(_)

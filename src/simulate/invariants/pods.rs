@@ -8,7 +8,7 @@ use crate::observe::Watched;
 use crate::simulate::store::Change;
 
 use super::truth::{belongs, count, replicas, revision};
-use super::{COUNTING, Record, Slack, Truth, is_ready, most, selects};
+use super::{COUNTING, Record, Slack, Truth, is_ready, most, selects, total};
 
 /// Milliseconds for which a pod may be under two budgets: as long as an old leader may go on from an old view.
 const LONGEST_DOUBLED: i64 = 45_000;
@@ -41,6 +41,16 @@ fn shrink(record: &mut Record, before: &Truth, change: &Change, (was, is): (i64,
         if record.shrunk.len() > 1 {
             broken.push(format!("one pass takes pods that serve from {}", record.shrunk.join(" and ")));
         }
+    }
+    let progress = before.progress();
+    let yields = progress.candidate.as_ref().is_some_and(|candidate| candidate.yielded.is_some());
+    if yields && progress.stable.as_ref().is_some_and(|stable| stable.deployment == *name) {
+        let kept = 100 - record.given.least(change.at);
+        let total = record.specs(change).map(|service| i64::from(total(service))).min().unwrap_or(0);
+        if is * 100 < kept * total {
+            broken.push(format!("{name} shrinks from {was} to {is} of {total}, and routes may still leave it {kept} %"));
+        }
+        return;
     }
     let after = serving - own + own.min(is);
     let (least, unknown) = (record.least(change), record.unknown(change));

@@ -1,5 +1,6 @@
 //! Rules about the sides of routes: rule 2 where a gateway splits the requests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -7,9 +8,10 @@ use serde_json::Value;
 use crate::model::{Kind, Scaling};
 use crate::observe::Watched;
 use crate::plan::children::{canary_name, stable_name, weight_of};
+use crate::plan::rollout::routed::PROPAGATION_SECONDS;
 use crate::plan::user_routes;
 use crate::simulate::autoscaler::selects;
-use crate::simulate::store::Change;
+use crate::simulate::store::{Change, Id};
 
 use super::truth::{count, revision};
 use super::{COUNTING, Record, Truth};
@@ -54,9 +56,57 @@ pub fn written(record: &Record, change: &Change, broken: &mut Vec<String>) {
         Scaling::Auto(_) => None,
     };
     let Some(total) = record.specs(change).filter_map(fixed).min() else { return };
+    let candidate = progress.candidate.as_ref().filter(|candidate| candidate.yielded.is_some());
+    let own = count(truth.ready_pods().filter(|pod| revision(pod) == stable));
     let carried = ready(truth, &canary_name(name)) + unknown;
-    if is > was && is * total > carried * 100 {
+    // Where both sides together are too few, each has its part of it.
+    let short = candidate.is_some() && (100 - is) * total + unknown * 100 >= own * 100;
+    if is > was && is * total > carried * 100 && !short {
         broken.push(format!("{} grows from {was} to {is} % for {carried} of {total} pods", change.id));
+    }
+    let Some(candidate) = candidate else { return };
+    let asked = i64::from(candidate.weight.max(candidate.observed_weight));
+    let spare = (is + 1) * (carried + own) < (carried - 2 * unknown) * 100;
+    if is < was && (100 - is) * total > (own + unknown) * 100 && spare && is < asked {
+        broken.push(format!("{} gives {} % back to {own} of {total} pods, while {carried} others are there", change.id, 100 - is));
+    }
+}
+
+/// The least that any route may still give the candidate, over time.
+#[derive(Debug, Default)]
+pub struct Given {
+    routes: BTreeMap<Id, i64>,
+    /// Each with the time from which on it held.
+    least: Vec<(i64, i64)>,
+}
+
+impl Given {
+    /// A gateway that has not yet taken a route in its present form may have any of those before.
+    pub fn remember(&mut self, name: &str, change: &Change) {
+        let Some(object) = &change.after else {
+            self.routes.remove(&change.id);
+            return;
+        };
+        let weight = match change.id.watched {
+            Watched::Child(Kind::HTTPRoute) => Some(weight_of(object)),
+            Watched::UserRoute(_) => user_routes::shares(object, name).into_iter().min(),
+            _ => return,
+        };
+        let weight = i64::from(weight.unwrap_or_default());
+        let taken = object.pointer("/status/parents/0/conditions/0/observedGeneration") == object.pointer("/metadata/generation");
+        let known = self.routes.entry(change.id.clone()).or_default();
+        *known = if taken { weight } else { weight.min(*known) };
+        let least = self.routes.values().copied().min().unwrap_or_default();
+        if self.least.last().is_none_or(|(_, last)| *last != least) {
+            self.least.push((change.at, least));
+        }
+    }
+
+    /// The least at any moment of the time that a gateway has to act.
+    pub fn least(&self, at: i64) -> i64 {
+        let since = at - PROPAGATION_SECONDS * 1000;
+        let known = self.least.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
+        self.least.iter().skip(known).map(|(_, least)| *least).min().unwrap_or_default()
     }
 }
 

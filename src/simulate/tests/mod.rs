@@ -1,6 +1,7 @@
 //! Whole stories in the simulated cluster: first some that are told step by step, then any number of random ones.
 
 mod baking;
+mod dynamic;
 mod gates;
 mod moving;
 mod places;

@@ -27,6 +27,8 @@ struct Scope {
     autoscaled: bool,
     routes: Routes,
     gated: bool,
+    /// The stable side shrinks as its requests go.
+    dynamic: bool,
 }
 
 /// Who splits the requests.
@@ -73,6 +75,9 @@ impl Schedule {
                 spec["routes"] = json!([{"name": "public", "gatewayRef": {"name": "public", "namespace": "gateways"}}]);
             }
             Routes::Users => spec["rollout"]["canary"]["routeRefs"] = json!([{"kind": "HTTPRoute", "name": "shop"}]),
+        }
+        if scope.dynamic {
+            spec["rollout"]["canary"]["stableScale"] = json!("Dynamic");
         }
         if scope.gated {
             spec["rollout"]["canary"]["steps"][1] = json!({"gate": {"webhook": "approval"}});
@@ -196,6 +201,8 @@ impl Schedule {
             json!({"canary": {"steps": [gate, {"setWeight": 30}]}}),
             json!({"canary": {"steps": [{"setWeight": 30}, gate, {"pause": {"seconds": 5}}, gate]}}),
         ];
+        let scales = [json!({"canary": {"stableScale": "Full"}}), json!({"canary": {"stableScale": "Dynamic"}})];
+        let all = if self.scope.dynamic { [&scales[..], &all[..]].concat() } else { all.to_vec() };
         let all = if self.scope.gated { [&gated[..], &all[..]].concat() } else { all.to_vec() };
         if let Some(rollout) = self.random.pick(&all) {
             self.story.edit(&json!({ "rollout": rollout }));
@@ -330,40 +337,50 @@ fn run(scope: Scope, actions: usize) {
 
 #[test]
 fn users_alone_break_no_rule() {
-    run(Scope { faults: false, autoscaled: false, routes: Routes::Nobody, gated: false }, 12);
+    run(Scope { faults: false, autoscaled: false, routes: Routes::Nobody, gated: false, dynamic: false }, 12);
 }
 
 #[test]
 fn no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routes: Routes::Nobody, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Nobody, gated: false, dynamic: false }, 15);
 }
 
 #[test]
 fn with_an_autoscaler_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: true, routes: Routes::Nobody, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: true, routes: Routes::Nobody, gated: false, dynamic: false }, 15);
 }
 
 #[test]
 fn behind_a_gateway_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routes: Routes::Operators, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Operators, gated: false, dynamic: false }, 15);
 }
 
 #[test]
 fn behind_a_gateway_with_an_autoscaler_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: true, routes: Routes::Operators, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: true, routes: Routes::Operators, gated: false, dynamic: false }, 15);
 }
 
 #[test]
 fn behind_a_users_route_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routes: Routes::Users, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Users, gated: false, dynamic: false }, 15);
 }
 
 #[test]
 fn behind_a_users_route_with_an_autoscaler_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: true, routes: Routes::Users, gated: false }, 15);
+    run(Scope { faults: true, autoscaled: true, routes: Routes::Users, gated: false, dynamic: false }, 15);
 }
 
 #[test]
 fn with_gates_no_fault_breaks_a_rule() {
-    run(Scope { faults: true, autoscaled: false, routes: Routes::Nobody, gated: true }, 15);
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Nobody, gated: true, dynamic: false }, 15);
+}
+
+#[test]
+fn with_a_dynamic_stable_side_no_fault_breaks_a_rule() {
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Operators, gated: false, dynamic: true }, 15);
+}
+
+#[test]
+fn with_a_dynamic_stable_side_behind_a_users_route_no_fault_breaks_a_rule() {
+    run(Scope { faults: true, autoscaled: false, routes: Routes::Users, gated: false, dynamic: true }, 15);
 }

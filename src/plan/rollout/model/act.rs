@@ -121,7 +121,7 @@ pub fn apply(setting: &Setting, state: &State, action: &Action) -> Result<(State
         (Action::RollStarts, Some(set)) => set.pods += 1,
         (Action::RollEnds, Some(set)) => set.others -= 1,
         (Action::RollLate, Some(set)) => set.late = true,
-        (Action::Accept, _) => (next.route.1, next.before) = (true, state.route.0),
+        (Action::Accept, _) => (next.route.1, next.before, next.least) = (true, state.route.0, state.route.0),
         (Action::Answer(yes), _) => next.said = Some(*yes),
         (Action::Edit { target }, _) => next.target = *target,
         (Action::Strategy(strategy), _) => next.strategy = *strategy,

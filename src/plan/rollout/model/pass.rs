@@ -108,6 +108,8 @@ fn gateway(state: &State, sets: &Sets) -> Gateway {
         served: true,
         endpoints: state.canary.map_or(0, |pin| rules::ready(sets, pin)),
         accepted: Err(String::new()),
+        stable_endpoints: None,
+        written: state.route.0,
         selected: state.canary.and_then(|pin| REVISIONS.get(usize::from(pin))).map(|revision| (*revision).to_owned()),
         gives: state.route != (0, true),
     }
@@ -183,6 +185,7 @@ fn route(setting: &Setting, report: &Pass, next: &mut State, weight: i32, left: 
     report.gives(next, weight)?;
     // A gateway that has not yet taken the last weight may still have the one before.
     next.before = if next.route.1 { next.route.0 } else { next.before.max(next.route.0) };
+    next.least = next.least.min(weight);
     next.route = (weight, false);
     *left -= 1;
     Ok(())
@@ -208,5 +211,6 @@ fn answers(setting: &Setting, state: &State, saved: &Saved, progress: &Progress,
     let entered = candidate.step_started_at.as_ref().map_or(0, |at| at.0.as_microsecond());
     let said = state.said.filter(|_| saved.candidate == state.saved.candidate);
     let said = said.map(|yes| (about(entered), if yes { Answer::Yes } else { Answer::No }));
-    said.into_iter().chain([(about(entered - 1), Answer::Yes)]).collect()
+    let forged = setting.forged.then(|| (about(entered), Answer::Yes));
+    said.into_iter().chain(forged).chain([(about(entered - 1), Answer::Yes)]).collect()
 }

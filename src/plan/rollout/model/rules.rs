@@ -6,7 +6,7 @@ use crate::model::Service;
 use super::super::layout::{Layout, Set as Planned};
 use super::act::{self, Action};
 use super::saved::{Bake, Saved};
-use super::state::{BAD, GATE, REVISIONS, ROLLING, Set, Setting, State, deployment};
+use super::state::{BAD, GATES, REVISIONS, ROLLING, Set, Setting, State, deployment};
 
 /// A pass under way: what it read, and what it has done so far.
 pub struct Pass<'a> {
@@ -62,6 +62,12 @@ impl Pass<'_> {
         }
         self.shrunk += 1;
         require(self.shrunk <= 1, || "rule 4: a pass takes pods away in two places".to_owned())?;
+        let yields = self.saved.candidate.as_ref().is_some_and(|on| on.yielded.is_some());
+        if yields && self.saved.stable.is_some_and(|(_, home)| deployment(home) == planned.at.deployment) {
+            // What the gateway may still leave to the stable revision, its pods must carry.
+            let kept = 100 - self.state.least;
+            return require(size * 100 >= kept * self.state.pods, || format!("rule 3: the stable side shrinks to {size} with {kept} %"));
+        }
         // Scaling down by the user is the user's.
         let carried = |name: &str, limit: Option<i32>| {
             self.seen(name).map_or(0, |seen| (seen.available + seen.others).min(limit.unwrap_or(seen.desired)))
@@ -102,8 +108,17 @@ impl Pass<'_> {
     /// The routes give the candidate another weight: no more than its pods carry, unless that is what they gave it before.
     pub fn gives(&self, next: &State, weight: i32) -> Verdict {
         let ready = next.canary.map_or(0, |pin| ready(self.sets, pin));
-        require(self.stale || weight * self.state.pods <= ready * 100 || weight < self.state.route.0, || {
+        let on = self.saved.candidate.as_ref().filter(|on| on.yielded.is_some());
+        // Where both sides together are too few, each has its part of it.
+        let stable = on.and(self.saved.stable).map_or(0, |(_, home)| self.seen(deployment(home)).map_or(0, |set| set.available));
+        let short = on.is_some() && (100 - weight) * self.state.pods >= stable * 100;
+        require(self.stale || weight * self.state.pods <= ready * 100 || weight < self.state.route.0 || short, || {
             format!("rule 2: {weight} % of the requests go to {ready} of {} pods", self.state.pods)
+        })?;
+        let (left, asked) = (100 - weight, on.map_or(0, |on| on.weight.max(on.observed)));
+        let fair = left * self.state.pods <= stable * 100 || (weight + 1) * (ready + stable) >= ready * 100 || weight >= asked;
+        require(self.stale || on.is_none() || weight >= self.state.route.0 || fair, || {
+            format!("rule 2: {left} % of the requests go back to {stable} of {} pods, while {ready} others are there", self.state.pods)
         })
     }
 
@@ -176,11 +191,15 @@ pub fn passes(setting: &Setting, pass: &Pass, after: &Saved) -> Verdict {
     let Some(was) = pass.saved.candidate.as_ref().filter(|was| was.strategy == Strategy::Canary && pass.saved.stable.is_some()) else {
         return Ok(());
     };
-    let before = usize::from(was.step) <= GATE;
-    let moved = after.candidate.as_ref().is_some_and(|is| is.at == was.at && usize::from(is.step) > GATE);
     let promoted = after.candidate.is_none() && after.stable == Some(was.at);
-    let open = pass.state.said == Some(true);
-    require(!setting.gated || !before || !(moved || promoted) || open, || "a gate that is closed lets a revision pass".to_owned())
+    let passed = |gate: &&usize| {
+        let moved = after.candidate.as_ref().is_some_and(|is| is.at == was.at && usize::from(is.step) > **gate);
+        usize::from(was.step) <= **gate && (moved || promoted)
+    };
+    // What was said is said of the step in progress.
+    let passed = GATES.iter().filter(passed).count();
+    let open = pass.state.said == Some(true) && passed == 1;
+    require(!setting.gated || passed == 0 || open, || "a gate that is closed lets a revision pass".to_owned())
 }
 
 /// A version that bakes gives way to the one before it: not without a reason, and only to pods that can take over.
@@ -206,6 +225,35 @@ pub fn ends_well(setting: &Setting, from: &State) -> Verdict {
     runs_out(setting, from, &mut course).map_err(|why| format!("{why}\nthe last of its course:\n      {}", course.join("\n      ")))
 }
 
+/// A pass, and what controllers, gateways and sound pods do after it.
+fn round(setting: &Setting, from: &State) -> Result<State, String> {
+    let mut state = act::apply(setting, from, &Action::Pass { stale: false, writes: act::ALL, command: None })?.0;
+    for index in 0..4 {
+        state = act::apply(setting, &state, &Action::Observe(index))?.0;
+        for _ in 0..4 {
+            if state.sets[index].as_ref().is_some_and(|set| set.revision != BAD && set.available < set.pods) {
+                state = act::apply(setting, &state, &Action::PodReady(index))?.0;
+            }
+        }
+    }
+    state = act::apply(setting, &state, &Action::Accept)?.0;
+    for action in [Action::RollStarts, Action::RollEnds, Action::RollLate] {
+        let possible = act::possible(setting, &state).contains(&action);
+        // The controller gives up only what makes no progress.
+        let fair = action != Action::RollLate || state.sets[0].as_ref().is_some_and(|set| set.revision == BAD);
+        if possible && fair {
+            state = act::apply(setting, &state, &action)?.0;
+        }
+    }
+    Ok(state)
+}
+
+/// The service at rest, with the first version, which nobody changes.
+pub fn rest(setting: &Setting, from: State) -> State {
+    let next = |state: State, _| round(setting, &state).and_then(|state| act::apply(setting, &state, &Action::Tick)).unwrap().0;
+    (0..8).fold(from, next)
+}
+
 fn runs_out(setting: &Setting, from: &State, course: &mut Vec<String>) -> Verdict {
     let mut state = from.clone();
     state.news = None;
@@ -217,24 +265,7 @@ fn runs_out(setting: &Setting, from: &State, course: &mut Vec<String>) -> Verdic
     let mut quiet = 0;
     for _ in 0..COURSE {
         let before = state.clone();
-        state = act::apply(setting, &state, &Action::Pass { stale: false, writes: act::ALL, command: None })?.0;
-        for index in 0..4 {
-            state = act::apply(setting, &state, &Action::Observe(index))?.0;
-            for _ in 0..4 {
-                if state.sets[index].as_ref().is_some_and(|set| set.revision != BAD && set.available < set.pods) {
-                    state = act::apply(setting, &state, &Action::PodReady(index))?.0;
-                }
-            }
-        }
-        state = act::apply(setting, &state, &Action::Accept)?.0;
-        for action in [Action::RollStarts, Action::RollEnds, Action::RollLate] {
-            let possible = act::possible(setting, &state).contains(&action);
-            // The controller gives up only what makes no progress.
-            let fair = action != Action::RollLate || state.sets[0].as_ref().is_some_and(|set| set.revision == BAD);
-            if possible && fair {
-                state = act::apply(setting, &state, &action)?.0;
-            }
-        }
+        state = round(setting, &state)?;
         quiet = if state == before { quiet + 1 } else { 0 };
         course.push(format!("{state:?}"));
         if course.len() > 6 {

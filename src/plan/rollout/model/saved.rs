@@ -40,6 +40,10 @@ pub struct On {
     pub step: u8,
     pub weight: i32,
     pub observed: i32,
+    pub yielded: Option<i32>,
+    /// Whether the time since then is over.
+    pub yields: Option<bool>,
+    pub returning: bool,
     /// Whether the time since then is over.
     pub since: Option<bool>,
     pub lacking: Option<bool>,
@@ -67,6 +71,9 @@ impl Saved {
                 step_started_at: on.since.map(|over| MicroTime(ago(over).0)),
                 weight: on.weight,
                 observed_weight: on.observed,
+                yielded: on.yielded,
+                yields_since: on.yields.map(|over| MicroTime(ago(over).0)),
+                returning: on.returning,
                 lacking_since: on.lacking.map(ago),
                 lacking_from: on.from,
                 unwell_since: on.unwell.map(ago),
@@ -112,6 +119,9 @@ impl Saved {
                 step: u8::try_from(candidate.step).unwrap(),
                 weight: candidate.weight,
                 observed: candidate.observed_weight,
+                yielded: candidate.yielded,
+                yields: candidate.yields_since.as_ref().map(|at| is_over(&Time(at.0))),
+                returning: candidate.returning,
                 since: candidate.step_started_at.as_ref().map(|at| is_over(&Time(at.0))),
                 lacking: candidate.lacking_since.as_ref().map(is_over),
                 from: candidate.lacking_from,
@@ -141,7 +151,7 @@ impl Saved {
     /// A time as long as any setting's has passed.
     pub fn ages(&mut self) {
         if let Some(on) = &mut self.candidate {
-            for time in [&mut on.since, &mut on.lacking, &mut on.started, &mut on.unwell] {
+            for time in [&mut on.since, &mut on.yields, &mut on.lacking, &mut on.started, &mut on.unwell] {
                 *time = time.map(|_| true);
             }
         }

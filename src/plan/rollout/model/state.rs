@@ -22,7 +22,9 @@ pub const ROLLING: u8 = 3;
 /// The one that replaces pods within itself, and one for each revision.
 const DEPLOYMENTS: [&str; 4] = ["s", "s-aaaaaaaa", "s-bbbbbbbb", "s-badbadba"];
 /// The step that waits.
-pub const GATE: usize = 1;
+const PAUSE: usize = 1;
+/// The steps that are gates, where there are some.
+pub const GATES: [usize; 2] = [0, 2];
 /// Pods, unless scaled.
 pub const PODS: i32 = 3;
 
@@ -46,8 +48,12 @@ pub struct Setting {
     pub freezes: bool,
     /// A gateway splits the requests.
     pub routed: bool,
-    /// The pause of a canary is a gate.
+    /// The stable side shrinks as its requests go.
+    pub dynamic: bool,
+    /// A canary begins with a gate, and has another one for its pause.
     pub gated: bool,
+    /// Every gate gets the answer to another question, as if it did not look whose it is.
+    pub forged: bool,
     /// The services that the states have, made once: by strategy, pods, whether held, and command.
     pub made: HashMap<(u8, i32, bool, Order), Service>,
     pub records: Vec<Revision>,
@@ -67,7 +73,9 @@ impl Setting {
             scales: false,
             freezes: false,
             routed: false,
+            dynamic: false,
             gated: false,
+            forged: false,
             made: HashMap::new(),
             records: records(),
         };
@@ -76,6 +84,7 @@ impl Setting {
             Self { name: "canary, baked", bakes: true, scales: true, ..plain.clone() },
             Self { name: "canary, scaled", scales: true, ..plain.clone() },
             Self { name: "canary behind a gateway", routed: true, ..plain.clone() },
+            Self { name: "canary behind a gateway, dynamic", routed: true, dynamic: true, scales: true, ..plain.clone() },
             Self { name: "canary, gated", gated: true, ..plain.clone() },
             Self { name: "blue-green", strategies: vec![BlueGreen], manual: true, ..plain.clone() },
             Self { name: "frozen", strategies: vec![RollingUpdate, Canary], freezes: true, ..plain.clone() },
@@ -91,6 +100,12 @@ impl Setting {
             },
         ];
         all.into_iter().map(Self::prepared).collect()
+    }
+
+    /// Where the exploration begins. To get to a gate takes a service that is there already: from nothing, the search would end
+    /// before it.
+    pub fn start(&self) -> State {
+        if self.gated { super::rules::rest(self, State::new()) } else { State::new() }
     }
 
     fn prepared(mut self) -> Self {
@@ -130,10 +145,15 @@ impl Setting {
             let profile = json!({"apiVersion": "microservices.dev/v1alpha1", "kind": "MicroserviceProfile", "metadata": {"name": "p"},
                 "spec": {"providers": {"webhooks": [{"name": "g", "url": "https://g"}]}}});
             service.profile = Some(crate::model::Profile::of(&serde_json::from_value(profile).unwrap()));
-            service.rollout.steps[GATE] = crate::model::Step::Gate("g".to_owned());
+            let gate = crate::model::Step::Gate("g".to_owned());
+            service.rollout.steps[PAUSE] = gate.clone();
+            service.rollout.steps.insert(GATES[0], gate);
         }
         if self.routed {
             service.rollout.routing = crate::api::v1alpha1::Routing::Gateway;
+        }
+        if self.dynamic {
+            service.rollout.stable_scale = crate::api::v1alpha1::StableScale::Dynamic;
         }
         service.rollout.bake_seconds = if self.bakes { i32::try_from(LONG).unwrap() } else { 0 };
         service.rollout.blue_green.delay_seconds = (!self.manual).then_some(i32::try_from(LONG).unwrap());
@@ -178,6 +198,8 @@ pub struct State {
     pub route: (i32, bool),
     /// Per cent that the gateway gave it before, and may still give it.
     pub before: i32,
+    /// The least per cent that the gateway may still give it.
+    pub least: i32,
     /// The webhook is being asked about the candidate's step.
     pub asked: bool,
     /// What it has said of that.
@@ -200,6 +222,7 @@ impl State {
             canary: None,
             route: (0, true),
             before: 0,
+            least: 0,
             asked: false,
             said: None,
             news: None,
