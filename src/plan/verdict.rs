@@ -123,7 +123,11 @@ fn given_up(step: &Step, workload: &Workload) -> Verdict {
         Some(stable) if workload.runs(stable) && workload.complete() => {
             format!("rolled back to revision {stable}, which serves with {} pods", workload.available)
         }
-        Some(stable) => step.lack.clone().unwrap_or_else(|| format!("going back to revision {stable}")),
+        Some(stable) => {
+            let returning = step.progress.candidate.as_ref().is_some_and(|candidate| candidate.returning);
+            let lack = step.lack.clone().filter(|_| returning);
+            lack.unwrap_or_else(|| format!("going back to revision {stable}"))
+        }
         None => "it is left in place".to_owned(),
     };
     Verdict::Stalled {

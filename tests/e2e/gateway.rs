@@ -124,6 +124,27 @@ async fn a_canary_behind_a_gateway_is_aborted() {
 }
 
 #[tokio::test]
+async fn a_stable_side_that_shrinks_grows_before_its_requests_come_back() {
+    let Some(story) = Story::begin("gateway-dynamic").await else { return };
+    let gateway = Gateway::serve(&story, None);
+    let mut spec = routed("1", &json!([{"setWeight": 50}, {"pause": {"manual": true}}]));
+    spec["rollout"]["canary"]["stableScale"] = json!("Dynamic");
+    story.service("orders", spec).await;
+    let old = text(&story.until_ready("orders").await, "/status/revision").to_owned();
+    let stable = format!("orders-{old}");
+    story.patch("Microservice", "orders", image("2")).await;
+    let half = story.until(SOON, "half given up", "Microservice", "orders", |o| number(o, "/status/rollout/yieldedWeight") == 50).await;
+    story.until(SOON, "half its size", "Deployment", &stable, |o| number(o, "/spec/replicas") == 2).await;
+    assert_eq!(gateway.weights(), [0, 50]);
+    story.command("orders", "abort", text(&half, "/status/rollout/candidateRevision")).await;
+    story.until(SOON, "no weight", "HTTPRoute", "orders-public", |o| number(o, "/spec/rules/0/backendRefs/1/weight") == 0).await;
+    let back = story.get("Deployment", &stable).await;
+    assert!(number(&back, "/status/availableReplicas") == 4, "requests came back before the pods: {back:#}");
+    let aborted = |o: &Value| state(o) == "Aborted" && message(o, "Stalled").contains("rolled back");
+    story.until(SOON, "aborted", "Microservice", "orders", aborted).await;
+}
+
+#[tokio::test]
 async fn a_route_that_is_refused_says_so_and_fails_the_rollout() {
     let Some(story) = Story::begin("gateway-refused").await else { return };
     let _gateway = Gateway::serve(&story, Some("no listener allows this namespace"));

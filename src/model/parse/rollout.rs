@@ -4,7 +4,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Findings;
 use crate::api::problem::Reason;
-use crate::api::v1alpha1::{HeaderMatchType, Match, MicroserviceSpec, Pause, Protocol, Routing, SetScale, StableScale, Step as Given, Strategy};
+use crate::api::v1alpha1::{
+    HeaderMatchType, Match, MicroserviceSpec, Pause, Protocol, Routing, SetScale, StableScale, Step as Given, Strategy,
+};
 use crate::model::{BlueGreen, Header, Rollout, Scale, Step};
 
 /// Seconds without progress after which an update has failed; Kubernetes' own default.

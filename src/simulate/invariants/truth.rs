@@ -73,7 +73,9 @@ impl Truth {
         let progress = self.progress();
         let wanted = [progress.stable.as_ref(), progress.candidate.as_ref().map(|candidate| &candidate.at)];
         let there = |name: &str, deployment: &Value| match seen(deployment) {
-            true if wanted.iter().flatten().all(|at| at.deployment != name) && is_half_way(deployment) => status(deployment, "availableReplicas"),
+            true if wanted.iter().flatten().all(|at| at.deployment != name) && is_half_way(deployment) => {
+                status(deployment, "availableReplicas")
+            }
             seen if seen || all => self.there(deployment),
             _ => 0,
         };

@@ -110,7 +110,12 @@ fn a_candidate_that_dies_leaves_nobody_waiting_for_it() {
     story.0.run(400);
     assert_eq!(weight(&story), 0, "{}", story.told());
     story.settled();
-    assert_eq!((story.summary().as_str(), weight(&story), story.pods()), ("Reconciling/RolloutPaused", 80, 5), "they came back: {}", story.told());
+    assert_eq!(
+        (story.summary().as_str(), weight(&story), story.pods()),
+        ("Reconciling/RolloutPaused", 80, 5),
+        "they came back: {}",
+        story.told()
+    );
     story.sound();
 }
 
@@ -144,7 +149,7 @@ fn another_version_begins_when_the_stable_one_is_back() {
 
 #[test]
 fn an_operator_that_starts_again_goes_on_from_there() {
-    for writes in 0..6 {
+    for writes in [0, 1, 3] {
         for fault in [Fault::CrashBefore, Fault::CrashAfter] {
             let (mut story, new) = far("orders:2");
             story.0.fail(writes, fault);

@@ -10,6 +10,7 @@ mod route_refs;
 mod routed;
 mod schedule;
 mod stories;
+mod tales;
 
 use serde_json::{Value, json};
 

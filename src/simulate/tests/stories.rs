@@ -4,7 +4,7 @@ use super::Story;
 use crate::model::Kind;
 use crate::observe::Watched;
 
-fn canary(image: &str) -> serde_json::Value {
+pub fn canary(image: &str) -> serde_json::Value {
     json!({
         "image": image, "port": 8080, "replicas": 4,
         "rollout": {

@@ -89,12 +89,15 @@ fn explore(setting: &Setting) -> Result<usize, String> {
 
 #[test]
 fn no_order_of_events_breaks_a_rule() {
-    let settings = Setting::all();
-    let workers: Vec<_> = settings.into_iter().map(|setting| std::thread::spawn(move || explore(&setting).unwrap_or_else(|why| panic!("{why}")))).collect();
+    // `MODEL_SETTING` is a part of the name of those that are to be looked at alone.
+    let only = std::env::var("MODEL_SETTING").unwrap_or_default();
+    let settings: Vec<Setting> = Setting::all().into_iter().filter(|setting| setting.name.contains(&only)).collect();
+    let workers: Vec<_> =
+        settings.into_iter().map(|setting| std::thread::spawn(move || explore(&setting).unwrap_or_else(|why| panic!("{why}")))).collect();
     let states: Vec<usize> = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|why| std::panic::resume_unwind(why))).collect();
     let total: usize = states.iter().sum();
     println!("{total} distinct states in all");
-    assert!(total >= 1_000_000, "{states:?}");
+    assert!(total >= 1_000_000 || !only.is_empty(), "{states:?}");
 }
 
 /// The rule about gates can fail, and the search gets to where it would.
