@@ -40,6 +40,7 @@ pub struct Placed {
 
 /// A revision on its way to become stable.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each stands for a word of status of its own")]
 pub struct Candidate {
     pub at: Placed,
     /// Strategy under which its rollout began.

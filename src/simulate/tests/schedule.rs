@@ -203,7 +203,7 @@ impl Schedule {
         ];
         let scales = [json!({"canary": {"stableScale": "Full"}}), json!({"canary": {"stableScale": "Dynamic"}})];
         let all = if self.scope.dynamic { [&scales[..], &all[..]].concat() } else { all.to_vec() };
-        let all = if self.scope.gated { [&gated[..], &all[..]].concat() } else { all.to_vec() };
+        let all = if self.scope.gated { [&gated[..], &all[..]].concat() } else { all };
         if let Some(rollout) = self.random.pick(&all) {
             self.story.edit(&json!({ "rollout": rollout }));
         }

@@ -33,6 +33,7 @@ pub struct Bake {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools, reason = "as in what is remembered of a candidate")]
 pub struct On {
     pub at: (u8, u8),
     pub strategy: Strategy,
