@@ -73,7 +73,7 @@ TELL = OPERATOR_BIN=$(CURDIR)/$(RELEASE)/microservice-operator TESTSERVER_BIN=$(
 e2e: binaries ## End-to-end stories on both clusters: those that measure first, the others side by side
 	$(call step,Stories that measure)
 	@$(call TELL,sim,alone,1)
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line e2e-beside e2e-real
+	@$(MAKE) --no-print-directory --jobs 2 e2e-beside e2e-real
 
 .PHONY: e2e-beside
 e2e-beside:

@@ -84,7 +84,7 @@ async fn the_weights_of_a_users_route_follow_and_the_route_is_put_back() {
     assert_eq!(back["metadata"]["annotations"], wrote["metadata"]["annotations"]);
     witness.is_content();
     story.until(SOON, "accepted", "HTTPRoute", "shop", is_accepted).await;
-    assert_eq!(gateway.weights(), [0, 25, 50, 100, 0]);
+    gateway.saw(&[0, 25, 50, 100, 0]).await;
     if let Some(place) = place {
         let writes = story.requests_since(&place).into_iter().filter(|r| r.writes() && r.resource == "httproutes").count();
         // The stand-in's, of the status, are not the operator's.

@@ -108,7 +108,8 @@ pub fn returns(scene: &Scene, progress: &mut Progress) -> bool {
 fn is_back(scene: &Scene, progress: &Progress) -> bool {
     let Some(stable) = &progress.stable else { return true };
     let pods = scene.workloads.named(&stable.deployment);
-    pods.current && pods.available >= full(scene, progress, stable)
+    // Right after it was made smaller a Deployment still counts pods that are about to go.
+    pods.current && pods.desired.min(ready(scene, stable)) >= full(scene, progress, stable)
 }
 
 /// The way back of a candidate that was given up.

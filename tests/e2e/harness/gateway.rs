@@ -3,7 +3,7 @@
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::cluster::{Cluster, checkout};
 use super::objects::{api, at, number};
 use super::process::run;
-use super::story::Story;
+use super::story::{SOON, Story};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -47,11 +47,20 @@ impl Gateway {
         Self { weights, task }
     }
 
-    /// Weights of the candidate, in the order in which they were seen.
-    pub fn weights(&self) -> Vec<i64> {
-        let mut all = self.weights.lock().unwrap().clone();
-        all.dedup();
-        all
+    /// Waits until it has seen these weights of the candidate, in this order and no others: it sees each a moment after it was
+    /// written.
+    pub async fn saw(&self, wanted: &[i64]) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let mut seen = self.weights.lock().unwrap().clone();
+            seen.dedup();
+            if seen == wanted {
+                return;
+            }
+            let may_come = seen.len() < wanted.len() && Instant::now() < deadline;
+            assert!(may_come, "weights that the gateway saw: {seen:?}, and not {wanted:?}");
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 
